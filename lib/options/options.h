@@ -20,6 +20,7 @@ enum option_type {
 };
 
 #define OPTION_LIST_MAX 256 /* far above any node's interface count given by hand */
+#define OPTION_ROWS_MAX 64   /* rows in one table; a command with more could not be read */
 struct option_list { const char *values[OPTION_LIST_MAX]; size_t count; };
 
 struct option {
