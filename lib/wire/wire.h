@@ -19,10 +19,11 @@
 enum wire_format { WIRE_JSON, WIRE_PROTOBUF };
 
 /* A first byte of '{' (after white space) is JSON unless content_type (may be NULL) says application/protobuf. An empty body is an empty message of
- * either kind. *ret is freed with wire_free. On failure: -EBADMSG with a sentence in error[WIRE_ERROR_TEXT_MAX], -EMSGSIZE, -ENOMEM. */
+ * either kind. *ret is freed with wire_free. *ret_format (may be NULL) is set on failure too: the reply that carries the error follows it.
+ * On failure: -EBADMSG with a sentence in error[WIRE_ERROR_TEXT_MAX], -EMSGSIZE, -ENOMEM. */
 int wire_decode(const ProtobufCMessageDescriptor *type, const void *data, size_t size, const char *content_type,
                 ProtobufCMessage **ret, enum wire_format *ret_format, char *error);
-/* Heap bytes for the caller to free(); JSON has a NUL behind its *ret_size bytes. -ENOMEM, -EMSGSIZE. */
+/* Heap bytes for the caller to free(); JSON has a NUL behind its *ret_size bytes. -ENOMEM, -EMSGSIZE; -EILSEQ: a text field is not UTF-8 (JSON only). */
 int wire_encode(const ProtobufCMessage *message, enum wire_format format, void **ret_data, size_t *ret_size);
 /* The same JSON, indented, for files and terminals; no size limit. */
 int wire_encode_pretty(const ProtobufCMessage *message, char **ret_text);
