@@ -30,7 +30,7 @@ endif
 
 PKGS     := libnats libuv libprotobuf-c liblz4 libbpf libpcap liburing libxxhash libcurl libmicrohttpd jansson libmnl libcrypto
 CPPFLAGS += -D_GNU_SOURCE -I. -DTAPELOOP_VERSION='"$(VERSION)"' -Ilib -I$(GEN) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Werror
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wno-format-zero-length -Werror
 OPT      ?= -O2
 CFLAGS   += -std=gnu11 -g $(OPT) -fno-strict-aliasing -fno-common -fstack-protector-strong $(WARNINGS) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=2)
 LDFLAGS  += $(if $(SAN),-fsanitize=$(SAN))

@@ -405,6 +405,7 @@ int options_parse(const struct option_command *command, int argc, char **argv, v
         rc = check_arguments(&parse, arguments, count);
     if (rc < 0)
         return rc;
+    arguments[count] = NULL; /* a slot that was read, or argv's own end */
     *ret_arguments = arguments;
     *ret_count = count;
     return 0;

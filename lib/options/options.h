@@ -54,7 +54,7 @@ struct option_command {
 };
 
 /* Parses argv[1..]. Fills *fields (defaults, environment, flags) and *ret_arguments (points into argv).
- * Returns 0 to go on; 1 when --help or --version was served (exit 0); -EINVAL when use was wrong: one line naming the
+ * The arguments end with a NULL. Returns 0 to go on; 1 when --help or --version was served (exit 0); -EINVAL when use was wrong: one line naming the
  * option, the value and what would be right, was written to err. --help always exists; "--" ends options;
  * "--name=value" and "--name value" both work. */
 int options_parse(const struct option_command *command, int argc, char **argv, void *fields, char ***ret_arguments,

@@ -18,7 +18,6 @@
 typedef __int128 wide;
 
 #define FRACTION_DIGITS_MAX 9
-#define INTEGER_DIGITS_MAX 19 /* 2^63-1 has 19; more is out of range, whatever the unit */
 
 struct unit { const char *name; int64_t factor; };
 
@@ -41,12 +40,9 @@ static const char *parse_number(const char *text, struct number *number)
 {
     *number = (struct number){ .scale = 1 };
     const char *p = text;
-    int digits = 0;
     for (; is_digit(*p); p++) {
-        if (number->whole > (INT64_MAX - 9) / 10 || ++digits > INTEGER_DIGITS_MAX)
+        if (__builtin_mul_overflow(number->whole, 10, &number->whole) || __builtin_add_overflow(number->whole, *p - '0', &number->whole))
             number->huge = true;
-        else
-            number->whole = number->whole * 10 + (*p - '0');
     }
     if (p == text)
         return NULL;
