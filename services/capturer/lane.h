@@ -61,6 +61,7 @@ struct lane {
     struct lane_queue_state to_capture; uint32_t free_chunks[LANE_CHUNKS * 2];
     int writer_wake;                             /* eventfd: the capture thread writes it only when the writer said it sleeps */
     _Atomic bool writer_sleeps;
+    _Atomic bool capture_starves;                /* the capture thread waits for a chunk: lane_give_chunk writes capture_wake */
     int capture_wake;                            /* eventfd in the capture thread's poll set */
 
     /* Set by others, read by the capture thread. */
@@ -96,11 +97,19 @@ void lane_free(struct lane *lane);
 /* Capture thread. */
 bool lane_take_chunk(struct lane *lane, uint32_t *ret_chunk);       /* false: none free */
 bool lane_push_block(struct lane *lane, const struct lane_block *block); /* false: queue full; wakes a sleeping writer */
+uint32_t lane_queue_room(const struct lane *lane);                  /* descriptors that lane_push_block would take now */
+/* To sleep for want of a chunk: when may_sleep says true, poll capture_wake (true once: a chunk given from now on wakes it), then call awake. */
+bool lane_capture_may_sleep(struct lane *lane);
+void lane_capture_awake(struct lane *lane);
+void lane_end_capture(struct lane *lane);                           /* last act: sets capture_ended and wakes the writer */
 /* Writer thread. */
 bool lane_pop_block(struct lane *lane, struct lane_block *ret);
 void lane_give_chunk(struct lane *lane, uint32_t chunk);
 /* Sleeps until a block is there or timeout_ms passed. */
 void lane_wait_block(struct lane *lane, int timeout_ms);
+/* The same in parts, for a writer that waits for its disk as well: when may_sleep says true (no block, capture not ended), wait on writer_wake and whatever else, then call awake. */
+bool lane_writer_may_sleep(struct lane *lane);
+void lane_writer_awake(struct lane *lane);
 /* Any thread. */
 void lane_request_seal(struct lane *lane, enum segment_seal_reason reason);
 void lane_request_stop(struct lane *lane);
