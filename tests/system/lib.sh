@@ -175,6 +175,8 @@ snapshot_create() { # NAME OPTION...  expects exit code ${EXPECT:-0}
     [ $code = "${EXPECT:-0}" ] || { cat "$WORK/create-$name.out" "$WORK/create-$name.err" >&2; fail "snapshot create $name: exit code $code, not ${EXPECT:-0}"; }
 }
 snapshot_export() { tl snapshot export "$@" 2>"$WORK/export.err" || { cat "$WORK/export.err" >&2; fail "snapshot export $*"; }; }
+# One request through JetStream, by the plain client; succeeds when the stream has it (PubAck without an error).
+request_send() { in_net "$ROOT/tests/system/plain_nats.bash" request snapshot.request 3 <"$1" | jq -e '.seq and (.error | not)'; }
 # Has the last packet sent before now reached the disk? Flush and write take at most a second by promise.
 settle() { sleep "${1:-1.5}"; }
 now_ns() { date +%s%N; }
