@@ -93,6 +93,8 @@ $(B)/%.o: %.c | generated
 	$(say) CC $<
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_$(firstword $(subst /, ,$*))) -MMD -MP -c $< -o $@
 
+$(B)/lib/bus/definitions.o: proto/streams.json # embedded with .incbin
+
 $(B)/libtapeloop.a: $(lib_obj)
 	$(say) AR $@
 	@rm -f $@

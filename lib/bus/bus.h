@@ -18,7 +18,7 @@ struct bus;
 struct bus_options { const char *server, *user, *password, *token, *creds, *nkey, *tls_ca, *tls_cert, *tls_key; const char *name; };
 /* Connects now or, with `wait` false, goes on trying in the background for ever (bus_connected tells). error (256) gets a sentence. */
 int bus_open(const struct bus_options *options, bool wait, struct bus **ret, char *error);
-void bus_close(struct bus *bus);                /* drains for at most 2 s */
+void bus_close(struct bus *bus);                /* after the end of its subscriptions, queues and services; flushes for at most 2 s */
 bool bus_connected(struct bus *bus);
 uint64_t bus_generation(struct bus *bus);       /* grows with each (re)connection */
 /* Called on each change; may be set once. */
@@ -37,7 +37,7 @@ typedef void bus_handler(void *context, const struct bus_message *message); /* t
 struct bus_subscription;
 /* group NULL: every subscriber gets it. Stays over reconnections, also over a rebuilt connection. */
 int bus_subscribe(struct bus *bus, const char *subject, const char *group, bus_handler *handler, void *context, struct bus_subscription **ret);
-void bus_unsubscribe(struct bus_subscription *subscription); /* no call is under way when it returns */
+void bus_unsubscribe(struct bus_subscription *subscription); /* no call is under way when it returns; not from its own handler */
 int bus_publish(struct bus *bus, const char *subject, const void *data, size_t size, const struct bus_header *headers, size_t headers_count);
 /* Answers message in its own format (see wire): content type is set for protobuf. */
 int bus_reply(struct bus *bus, const struct bus_message *message, const void *data, size_t size, bool protobuf);
@@ -52,7 +52,7 @@ size_t bus_event_headers(const struct bus_event *event, struct bus_header *heade
 #define BUS_ANY UINT64_MAX
 int bus_publish_stream(struct bus *bus, const char *subject, const void *data, size_t size, const struct bus_header *headers, size_t headers_count, const char *message_id,
                        uint64_t expected_last, uint64_t *ret_sequence, bool *ret_duplicate);
-/* The last message on a subject of a stream. -ENOENT. Data is the caller's to free; ret_id (cap 512) gets Nats-Msg-Id or "". */
+/* The last message on a subject of a stream. -ENOENT. A missing stream answers nothing: -ETIMEDOUT. Data is the caller's to free; ret_id (cap 512) gets Nats-Msg-Id or "". */
 int bus_stream_last(struct bus *bus, const char *stream, const char *subject, uint64_t *ret_sequence, void **ret_data, size_t *ret_size, char *ret_id);
 
 /* Work queue, pulled by hand: one message or -EAGAIN when none came within wait_ms. */
@@ -68,7 +68,7 @@ void bus_job_free(struct bus_job *job);
 
 /* Key-value buckets. */
 struct bus_value { void *data; size_t size; uint64_t revision; int64_t time_ns; bool deleted; };
-int bus_kv_get(struct bus *bus, const char *bucket, const char *key, struct bus_value *ret);             /* -ENOENT */
+int bus_kv_get(struct bus *bus, const char *bucket, const char *key, struct bus_value *ret);             /* -ENOENT; a missing bucket answers nothing: -ETIMEDOUT */
 int bus_kv_put(struct bus *bus, const char *bucket, const char *key, const void *data, size_t size, uint64_t *ret_revision);
 int bus_kv_create(struct bus *bus, const char *bucket, const char *key, const void *data, size_t size, uint64_t *ret_revision);  /* -EEXIST */
 int bus_kv_update(struct bus *bus, const char *bucket, const char *key, const void *data, size_t size, uint64_t revision, uint64_t *ret_revision); /* -EEXIST: somebody was faster */

@@ -1,0 +1,340 @@
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bus/internal.h"
+
+int bus_error(natsStatus status)
+{
+    switch (status) {
+    case NATS_OK:
+        return 0;
+    case NATS_TIMEOUT:
+        return -ETIMEDOUT;
+    case NATS_NO_MEMORY:
+        return -ENOMEM;
+    case NATS_NO_RESPONDERS:
+        return -ENOENT;
+    case NATS_MAX_PAYLOAD:
+        return -EMSGSIZE;
+    case NATS_NOT_PERMITTED:
+    case NATS_CONNECTION_AUTH_FAILED:
+        return -EACCES;
+    case NATS_INVALID_ARG:
+    case NATS_INVALID_SUBJECT:
+        return -EINVAL;
+    case NATS_NO_SERVER:
+    case NATS_IO_ERROR:
+    case NATS_INSUFFICIENT_BUFFER: /* publishing while reconnecting */
+    case NATS_CONNECTION_CLOSED:
+    case NATS_CONNECTION_DISCONNECTED:
+    case NATS_STALE_CONNECTION:
+    case NATS_NOT_YET_CONNECTED:
+    case NATS_DRAINING:
+        return -ENOTCONN;
+    default:
+        return -EIO;
+    }
+}
+
+/* With bus->lock held. The bus itself outlives its links: bus_close waits for them. */
+static void drop_reference(struct bus_link *link)
+{
+    struct bus *bus = link->bus;
+    assert(link->references > 0);
+    if (--link->references > 0)
+        return;
+    natsConnection *connection = link->connection;
+    free(link);
+    if (connection) {
+        (void)pthread_mutex_unlock(&bus->lock);
+        natsConnection_Destroy(connection); /* closed already: it only releases memory */
+        (void)pthread_mutex_lock(&bus->lock);
+    }
+    bus->links--;
+    (void)pthread_cond_broadcast(&bus->changed_cond);
+}
+
+struct bus_link *bus_borrow(struct bus *bus)
+{
+    (void)pthread_mutex_lock(&bus->lock);
+    struct bus_link *link = bus->link;
+    assert(link);
+    link->references++;
+    (void)pthread_mutex_unlock(&bus->lock);
+    return link;
+}
+
+void bus_give_back(struct bus_link *link)
+{
+    struct bus *bus = link->bus;
+    (void)pthread_mutex_lock(&bus->lock);
+    drop_reference(link);
+    (void)pthread_mutex_unlock(&bus->lock);
+}
+
+/* Takes over the connection's state and reports a change, once and in order. */
+static void report_state(struct bus *bus, struct bus_link *link, bool connected)
+{
+    (void)pthread_mutex_lock(&bus->changed_lock);
+    (void)pthread_mutex_lock(&bus->lock);
+    bool news = bus->link == link && atomic_load(&bus->connected) != connected;
+    if (bus->link == link && connected)
+        atomic_fetch_add(&bus->generation, 1);
+    if (news)
+        atomic_store(&bus->connected, connected);
+    void (*changed)(void *, bool) = news ? bus->changed : NULL;
+    void *context = bus->changed_context;
+    (void)pthread_mutex_unlock(&bus->lock);
+    if (changed)
+        changed(context, connected);
+    (void)pthread_mutex_unlock(&bus->changed_lock);
+}
+
+static void on_connected(natsConnection *connection, void *context)
+{
+    struct bus_link *link = context;
+    (void)pthread_mutex_lock(&link->bus->lock);
+    link->connection = connection; /* a connection made in the background may come up before its maker returns */
+    (void)pthread_mutex_unlock(&link->bus->lock);
+    report_state(link->bus, link, true);
+}
+
+static void on_disconnected(natsConnection *connection, void *context)
+{
+    (void)connection;
+    struct bus_link *link = context;
+    report_state(link->bus, link, false);
+}
+
+static void on_closed(natsConnection *connection, void *context)
+{
+    (void)connection;
+    struct bus_link *link = context;
+    struct bus *bus = link->bus;
+    report_state(bus, link, false);
+    (void)pthread_mutex_lock(&bus->lock);
+    link->closed = true;
+    (void)pthread_cond_broadcast(&bus->changed_cond);
+    drop_reference(link);
+    (void)pthread_mutex_unlock(&bus->lock);
+}
+
+/* Libnats prints to standard error where no handler is set; what it tells is seen by the calls that fail. */
+static void on_error(natsConnection *connection, natsSubscription *subscription, natsStatus status, void *context)
+{
+    (void)connection, (void)subscription, (void)status, (void)context;
+}
+
+static natsStatus set_callbacks(natsOptions *options, struct bus_link *link, bool retry)
+{
+    natsStatus s = natsOptions_SetClosedCB(options, on_closed, link);
+    if (s == NATS_OK)
+        s = natsOptions_SetDisconnectedCB(options, on_disconnected, link);
+    if (s == NATS_OK)
+        s = natsOptions_SetReconnectedCB(options, on_connected, link);
+    if (s == NATS_OK)
+        s = natsOptions_SetErrorHandler(options, on_error, NULL);
+    if (s == NATS_OK)
+        s = natsOptions_SetRetryOnFailedConnect(options, retry, retry ? on_connected : NULL, link);
+    return s;
+}
+
+/* Makes the bus's next link; without retry it is the first, and fails where no server answers. Called by bus_open and the keeper, never at once. */
+static natsStatus make_link(struct bus *bus, bool retry)
+{
+    struct bus_link *link = calloc(1, sizeof *link);
+    if (!link)
+        return NATS_NO_MEMORY;
+    link->bus = bus;
+    link->references = 2; /* the bus and the closed callback */
+    natsStatus s = set_callbacks(bus->options, link, retry);
+    (void)pthread_mutex_lock(&bus->lock);
+    struct bus_link *old = bus->link;
+    bus->link = link;
+    bus->links++;
+    (void)pthread_mutex_unlock(&bus->lock);
+    natsConnection *connection = NULL;
+    if (s == NATS_OK)
+        s = natsConnection_Connect(&connection, bus->options);
+    bool made = s == NATS_OK || s == NATS_NOT_YET_CONNECTED;
+    (void)pthread_mutex_lock(&bus->lock);
+    if (made) {
+        link->connection = connection;
+    } else { /* libnats made nothing and calls nothing back: with retry the keeper tries again */
+        link->closed = true;
+        link->references = 1;
+        if (!retry) {
+            bus->link = NULL;
+            drop_reference(link);
+        }
+    }
+    if (old)
+        drop_reference(old);
+    (void)pthread_mutex_unlock(&bus->lock);
+    if (s == NATS_OK)
+        report_state(bus, link, natsConnection_Status(connection) == NATS_CONN_STATUS_CONNECTED);
+    return made || retry ? NATS_OK : s;
+}
+
+static void wait_ms(struct bus *bus, int64_t ms) /* lock held; ends early when the bus closes */
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    while (!bus->closing && pthread_cond_timedwait(&bus->changed_cond, &bus->lock, &until) == 0)
+        ;
+}
+
+/* Rebuilds what libnats closed for good. */
+static void *keep(void *context)
+{
+    struct bus *bus = context;
+    (void)pthread_mutex_lock(&bus->lock);
+    while (!bus->closing) {
+        if (!bus->link->closed) {
+            (void)pthread_cond_wait(&bus->changed_cond, &bus->lock);
+            continue;
+        }
+        wait_ms(bus, BUS_REBUILD_WAIT_MS);
+        if (bus->closing)
+            break;
+        (void)pthread_mutex_unlock(&bus->lock);
+        if (make_link(bus, true) == NATS_OK) {
+            struct bus_link *link = bus_borrow(bus);
+            if (link->connection)
+                bus_resubscribe(bus, link);
+            bus_give_back(link);
+        }
+        (void)pthread_mutex_lock(&bus->lock);
+    }
+    (void)pthread_mutex_unlock(&bus->lock);
+    nats_ReleaseThreadMemory();
+    return NULL;
+}
+
+static void free_bus(struct bus *bus)
+{
+    natsOptions_Destroy(bus->options);
+    (void)pthread_cond_destroy(&bus->changed_cond);
+    (void)pthread_mutex_destroy(&bus->lock);
+    (void)pthread_mutex_destroy(&bus->changed_lock);
+    free(bus);
+}
+
+static int new_bus(struct bus **ret)
+{
+    struct bus *bus = calloc(1, sizeof *bus);
+    if (!bus)
+        return -ENOMEM;
+    pthread_condattr_t attributes;
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&bus->changed_cond, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+    (void)pthread_mutex_init(&bus->lock, NULL);
+    (void)pthread_mutex_init(&bus->changed_lock, NULL);
+    *ret = bus;
+    return 0;
+}
+
+/* The server's address without "user:password@". */
+static void describe_server(const char *server, char *text, size_t cap)
+{
+    if (!server)
+        server = "nats://127.0.0.1:4222";
+    const char *at = strrchr(server, '@'), *scheme = strstr(server, "://");
+    int kept = at && scheme && scheme < at ? (int)(scheme + 3 - server) : 0;
+    (void)snprintf(text, cap, "%.*s%s", kept, server, at ? at + 1 : server);
+}
+
+/* The last link's end, and the bus's. */
+static void end_link(struct bus *bus)
+{
+    struct bus_link *link = bus_borrow(bus);
+    if (atomic_load(&bus->connected))
+        (void)natsConnection_FlushTimeout(link->connection, 2000);
+    if (link->connection)
+        natsConnection_Close(link->connection);
+    (void)pthread_mutex_lock(&bus->lock);
+    while (!link->closed)
+        (void)pthread_cond_wait(&bus->changed_cond, &bus->lock);
+    drop_reference(link); /* ours, and the bus's */
+    drop_reference(link);
+    while (bus->links > 0)
+        (void)pthread_cond_wait(&bus->changed_cond, &bus->lock);
+    (void)pthread_mutex_unlock(&bus->lock);
+    (void)pthread_mutex_lock(&bus->changed_lock); /* a report that is under way */
+    (void)pthread_mutex_unlock(&bus->changed_lock);
+    free_bus(bus);
+}
+
+int bus_open(const struct bus_options *options, bool wait, struct bus **ret, char *error)
+{
+    struct bus *bus = NULL;
+    if (new_bus(&bus) < 0) {
+        (void)snprintf(error, BUS_ERROR_TEXT_MAX, "out of memory");
+        return -ENOMEM;
+    }
+    int r = bus_options_build(options, &bus->options, error);
+    if (r < 0) {
+        free_bus(bus);
+        return r;
+    }
+    natsStatus s = make_link(bus, !wait);
+    if (s != NATS_OK) {
+        char server[160];
+        describe_server(options->server, server, sizeof server);
+        (void)snprintf(error, BUS_ERROR_TEXT_MAX, "cannot connect to the NATS server at %s: %s", server, natsStatus_GetText(s));
+        free_bus(bus);
+        return bus_error(s);
+    }
+    r = -pthread_create(&bus->keeper, NULL, keep, bus);
+    if (r < 0) {
+        (void)snprintf(error, BUS_ERROR_TEXT_MAX, "cannot start a thread: %s", strerror(-r));
+        end_link(bus);
+        return r;
+    }
+    *ret = bus;
+    return 0;
+}
+
+void bus_close(struct bus *bus)
+{
+    if (!bus)
+        return;
+    (void)pthread_mutex_lock(&bus->lock);
+    assert(!bus->subscriptions);
+    bus->closing = true;
+    bus->changed = NULL;
+    (void)pthread_cond_broadcast(&bus->changed_cond);
+    (void)pthread_mutex_unlock(&bus->lock);
+    (void)pthread_join(bus->keeper, NULL);
+    end_link(bus);
+}
+
+bool bus_connected(struct bus *bus)
+{
+    return atomic_load(&bus->connected);
+}
+
+uint64_t bus_generation(struct bus *bus)
+{
+    return atomic_load(&bus->generation);
+}
+
+void bus_on_change(struct bus *bus, void (*changed)(void *context, bool connected), void *context)
+{
+    (void)pthread_mutex_lock(&bus->lock);
+    bus->changed = changed;
+    bus->changed_context = context;
+    (void)pthread_mutex_unlock(&bus->lock);
+}
