@@ -9,7 +9,9 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <netdb.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,11 +25,19 @@
 #define STREAM_BLOCK_BYTES (128 * 1024)
 #define IDLE_TIMEOUT_S 30                    /* a client that takes nothing for so long is gone */
 #define LISTEN_BACKLOG 256
+#define ACCEPT_PAUSE_US 20000
 #define EPOLL_THREADS 2                      /* sendfile is the kernel's work: two keep a disk and a network busy */
 #define PATH_BYTES_MAX 2048
 
 struct http_server {
     struct MHD_Daemon *daemon;
+    pthread_t acceptor;
+    bool accepting;
+    int listen_fd;
+    pthread_mutex_t lock; /* over what follows, up to stopping */
+    pthread_cond_t fewer;
+    unsigned connections, connections_max;
+    bool stopping;
     http_handler *handler;
     void *service;
     int null_fd; /* put in the place of a file that has been sent, see exchange_over */
@@ -167,21 +177,90 @@ static void exchange_over(void *context, struct MHD_Connection *connection, void
     *slot = NULL;
 }
 
-static int start_daemon(struct http_server *server, const struct addrinfo *address, unsigned connections_max, bool thread_per_connection)
+/* MHD would close a client that comes when all connections are taken; so the accepting thread is ours and leaves further clients in the backlog until there is room. */
+static bool wait_for_room(struct http_server *server)
 {
-    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | (address->ai_family == AF_INET6 ? MHD_USE_IPv6 : 0u);
+    (void)pthread_mutex_lock(&server->lock);
+    while (server->connections >= server->connections_max && !server->stopping)
+        (void)pthread_cond_wait(&server->fewer, &server->lock);
+    bool go_on = !server->stopping;
+    server->connections++;
+    (void)pthread_mutex_unlock(&server->lock);
+    return go_on;
+}
+
+static void leave_room(struct http_server *server)
+{
+    (void)pthread_mutex_lock(&server->lock);
+    server->connections--;
+    (void)pthread_cond_signal(&server->fewer);
+    (void)pthread_mutex_unlock(&server->lock);
+}
+
+static void note_connection(void *context, struct MHD_Connection *connection, void **slot, enum MHD_ConnectionNotificationCode what)
+{
+    (void)connection;
+    (void)slot;
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED)
+        leave_room(context);
+}
+
+static void *accept_clients(void *context)
+{
+    struct http_server *server = context;
+    while (wait_for_room(server)) {
+        struct sockaddr_storage address;
+        socklen_t size = sizeof address;
+        int fd = accept4(server->listen_fd, (struct sockaddr *)&address, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        int why = errno;
+        if (fd < 0 || MHD_add_connection(server->daemon, fd, (struct sockaddr *)&address, size) != MHD_YES)
+            leave_room(server);
+        if (fd < 0 && (why == EMFILE || why == ENFILE || why == ENOBUFS || why == ENOMEM))
+            (void)usleep(ACCEPT_PAUSE_US); /* until somebody closes a descriptor; the client waits in the backlog */
+    }
+    return NULL;
+}
+
+static int open_listener(struct http_server *server, const struct addrinfo *address)
+{
+    int on = 1;
+    server->listen_fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (server->listen_fd < 0)
+        return -errno;
+    if (setsockopt(server->listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 || bind(server->listen_fd, address->ai_addr, address->ai_addrlen) < 0 ||
+        listen(server->listen_fd, LISTEN_BACKLOG) < 0)
+        return -errno;
+    return 0;
+}
+
+static int start_daemon(struct http_server *server, bool thread_per_connection)
+{
+    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC;
     flags |= thread_per_connection ? MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL : (unsigned)MHD_USE_EPOLL;
     struct MHD_OptionItem pool[] = { { MHD_OPTION_THREAD_POOL_SIZE, EPOLL_THREADS, NULL }, { MHD_OPTION_END, 0, NULL } };
-    if (thread_per_connection || connections_max < EPOLL_THREADS)
+    if (thread_per_connection)
         pool[0] = pool[1];
-    errno = 0;
-    server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, answer_exchange, server, MHD_OPTION_SOCK_ADDR, address->ai_addr, MHD_OPTION_CONNECTION_LIMIT, connections_max,
-                                      MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
-                                      MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned)LISTEN_BACKLOG, MHD_OPTION_NOTIFY_COMPLETED, exchange_over, NULL, MHD_OPTION_ARRAY, pool,
-                                      MHD_OPTION_END);
-    if (server->daemon)
-        return 0;
-    return errno ? -errno : -EIO;
+    unsigned never_reached = (server->connections_max + 1) * EPOLL_THREADS; /* MHD's own limit, which it shares out among its threads: the bound is ours */
+    server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, answer_exchange, server, MHD_OPTION_CONNECTION_LIMIT, never_reached, MHD_OPTION_CONNECTION_TIMEOUT,
+                                      (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_NOTIFY_COMPLETED, exchange_over,
+                                      NULL, MHD_OPTION_NOTIFY_CONNECTION, note_connection, server, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+    return server->daemon ? 0 : -EIO;
+}
+
+static int start_threads(struct http_server *server, const struct addrinfo *address, bool thread_per_connection)
+{
+    int rc = open_listener(server, address);
+    if (rc < 0)
+        return rc;
+    server->null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (server->null_fd < 0)
+        return -errno;
+    rc = start_daemon(server, thread_per_connection);
+    if (rc < 0)
+        return rc;
+    rc = pthread_create(&server->acceptor, NULL, accept_clients, server);
+    server->accepting = rc == 0;
+    return -rc;
 }
 
 int http_server_start(const char *host, uint16_t port, unsigned connections_max, bool thread_per_connection, http_handler *handler, void *service, struct http_server **ret)
@@ -193,12 +272,12 @@ int http_server_start(const char *host, uint16_t port, unsigned connections_max,
     if (getaddrinfo(host && *host ? host : NULL, service_name, &hints, &address) != 0)
         return -EADDRNOTAVAIL;
     struct http_server *server = calloc(1, sizeof *server);
-    int rc = server ? 0 : -ENOMEM;
-    if (rc == 0) {
-        server->handler = handler;
-        server->service = service;
-        server->null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        rc = server->null_fd < 0 ? -errno : start_daemon(server, address, connections_max, thread_per_connection);
+    int rc = -ENOMEM;
+    if (server) {
+        *server = (struct http_server){ .handler = handler, .service = service, .connections_max = connections_max, .null_fd = -1, .listen_fd = -1 };
+        (void)pthread_mutex_init(&server->lock, NULL);
+        (void)pthread_cond_init(&server->fewer, NULL);
+        rc = start_threads(server, address, thread_per_connection);
     }
     freeaddrinfo(address);
     if (rc < 0) {
@@ -211,17 +290,37 @@ int http_server_start(const char *host, uint16_t port, unsigned connections_max,
 
 uint16_t http_server_port(const struct http_server *server)
 {
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT);
-    return info ? info->port : 0;
+    struct sockaddr_storage address = { 0 };
+    socklen_t size = sizeof address;
+    (void)getsockname(server->listen_fd, (struct sockaddr *)&address, &size);
+    if (address.ss_family == AF_INET6)
+        return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+    return ntohs(((struct sockaddr_in *)&address)->sin_port);
+}
+
+static void stop_accepting(struct http_server *server)
+{
+    (void)pthread_mutex_lock(&server->lock);
+    server->stopping = true;
+    (void)pthread_cond_signal(&server->fewer);
+    (void)pthread_mutex_unlock(&server->lock);
+    (void)shutdown(server->listen_fd, SHUT_RDWR); /* wakes accept */
+    (void)pthread_join(server->acceptor, NULL);
 }
 
 void http_server_stop(struct http_server *server)
 {
     if (!server)
         return;
+    if (server->accepting)
+        stop_accepting(server);
     if (server->daemon)
         MHD_stop_daemon(server->daemon);
+    if (server->listen_fd >= 0)
+        (void)close(server->listen_fd);
     if (server->null_fd >= 0)
         (void)close(server->null_fd);
+    (void)pthread_cond_destroy(&server->fewer);
+    (void)pthread_mutex_destroy(&server->lock);
     free(server);
 }

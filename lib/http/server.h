@@ -18,9 +18,9 @@ struct http_answer {
     void *context;
 };
 typedef void http_handler(void *service, const struct http_request *request, struct http_answer *answer);
-/* host:port; port 0 takes a free one. connections_max bounds memory; each further one is refused with 503 by closing. threads >= 1; streams that block need one each. -errno. */
+/* host:port (NULL or "": every address); port 0 takes a free one. connections_max bounds memory (256 KiB each); further clients wait in the backlog until one leaves. thread_per_connection: for streams whose read blocks; otherwise two threads serve all. -errno. */
 int http_server_start(const char *host, uint16_t port, unsigned connections_max, bool thread_per_connection, http_handler *handler, void *service, struct http_server **ret);
 uint16_t http_server_port(const struct http_server *server);
-/* Waits for handlers. */
+/* Closes all connections and waits for handlers, which must not block for ever. NULL is fine. */
 void http_server_stop(struct http_server *server);
 #endif
