@@ -118,11 +118,12 @@ static int status_error(long status)
 
 static int curl_error(CURL *curl, CURLcode code)
 {
-    long os_error = 0;
+    long os_error = 0, sent = 0;
+    (void)curl_easy_getinfo(curl, CURLINFO_REQUEST_SIZE, &sent);
     switch (code) {
     case CURLE_OK: return 0;
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL: return -EINVAL;
+    case CURLE_UNSUPPORTED_PROTOCOL: return sent ? -EIO : -EINVAL; /* also said of an answer that is not HTTP */
     case CURLE_COULDNT_RESOLVE_HOST: return -EHOSTUNREACH;
     case CURLE_COULDNT_CONNECT:
         (void)curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_error);
