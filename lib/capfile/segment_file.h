@@ -1,21 +1,31 @@
-/* A segment with its index: reading blocks, verifying, cutting, salvaging. Used by the capturer (salvage), the snapshotter (cut, verify, export) and the
- * command line. Not shared between threads. */
+/* Blocks of a segment file: read, checked against their index record, decoded, walked. The parts that work on whole segments stand beside: segment_verify.h, segment_cut.h, segment_salvage.h.
+ * Not shared between threads. */
 #ifndef CAPFILE_SEGMENT_FILE_H
 #define CAPFILE_SEGMENT_FILE_H
+#include <sys/types.h>
+#include "capfile/lz4frame.h"
+#include "capfile/pcapng.h"
 #include "capfile/segment_index.h"
 
-struct segment_damage { int64_t offset; char problem[160]; };
-/* Checks the segment at path (index at path + ".idx") byte for byte: frame header, every block's place, length and hash, that each block decodes to whole pcapng blocks and that its
- * packet counts and time span are true, nothing between, before or behind, end mark, seal record. Calls found() for each damage. Returns the number of damages, or -errno when it cannot read. */
-int segment_file_verify(const char *path, void (*found)(void *context, const struct segment_damage *damage), void *context);
+/* All of size bytes at offset. -ENODATA: the file ends before; -errno. */
+int segment_pread(int fd, void *dst, size_t size, uint64_t offset);
+/* Checks raw (block->size bytes from the disk) against its record and decodes it. content has LZ4FRAME_CONTENT_BYTES_MAX; *ret_content points into it or, where the block is stored, into raw.
+ * -EBADMSG, with what is wrong in *ret_problem (static text). */
+int segment_block_decode(const struct segment_block *block, const uint8_t *raw, uint8_t *content, const uint8_t **ret_content, const char **ret_problem);
 
-/* Which blocks a cut to [from_ns, to_ns] takes: every header block that lies before its last data block, and each data block that overlaps. keep has index->blocks_count entries.
- * Returns how many data blocks (0: the window is not in this segment). Statistics blocks are left out. */
-size_t segment_cut_plan(const struct segment_index *index, int64_t from_ns, int64_t to_ns, bool *keep);
-/* Writes the index of the cut: identity, interfaces, clocks, gaps inside the window, blocks at their new offsets, seal (reason CUT). Heap bytes. */
-int segment_cut_index(const struct segment_index *index, const bool *keep, int64_t from_ns, int64_t to_ns, void **ret_data, size_t *ret_size, uint64_t *ret_segment_size);
+/* What a block really holds: kind, packets, events, canaries, first_ns, last_ns and disorder_ns as an index record has them. Disorder is the greatest distance by which a timestamp lies
+ * under the greatest one before it; canaries count in canaries alone. */
+struct segment_visit {
+    void (*block)(void *context, const struct pcapng_block *block, const struct pcapng_interface *interface /* of a packet; or NULL */);
+    void *context;
+};
+/* reader knows the segment's header blocks so far. visit may be NULL. -EBADMSG: not whole pcapng blocks (pcapng_reader_error); -ENOMEM. */
+int segment_block_walk(struct pcapng_reader *reader, const uint8_t *content, size_t size, const struct segment_visit *visit, struct segment_block *ret_truth);
 
-/* Cuts a torn, hidden segment after its last whole block (by its index and hashes), adds the end mark, writes the seal record, fdatasyncs both. The caller renames. -ENODATA: no data block in it.
- * folder_fd: the tape's segments folder; name: the hidden name. */
-int segment_salvage(int folder_fd, const char *hidden_name, uint64_t ordinal, struct segment_index **ret);
+/* The seal's hash: XXH3-64 over the hashes of all blocks in order. -ENOMEM. */
+int segment_blocks_hash(const struct segment_block *blocks, size_t count, uint64_t *ret_hash);
+
+#include "capfile/segment_cut.h"
+#include "capfile/segment_salvage.h"
+#include "capfile/segment_verify.h"
 #endif
