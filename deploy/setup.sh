@@ -1,0 +1,37 @@
+#!/bin/sh
+# Installs the Debian packages of deploy/packages.txt that are missing. Usage: deploy/setup.sh [build] [run] [test]   (all kinds by default)
+# Does nothing where all are there. Without root, or on another system than Debian 12, says exactly what is missing and stops with 2.
+set -eu
+list=$(dirname "$0")/packages.txt
+[ $# -gt 0 ] || set -- build run test
+
+missing=
+while read -r kind package _; do
+    case " $* " in *" $kind "*) ;; *) continue ;; esac
+    if ! command -v dpkg-query >/dev/null 2>&1 || [ "$(dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null || true)" != "ii " ]; then
+        missing="$missing $package"
+    fi
+done <<END
+$(sed 's/#.*//' "$list" | grep -v '^[[:space:]]*$')
+END
+[ -n "$missing" ] || exit 0
+
+system=unknown
+# shellcheck source=/dev/null
+[ ! -r /etc/os-release ] || system=$(. /etc/os-release && echo "${ID:-unknown} ${VERSION_ID:-}")
+if [ "$system" != "debian 12" ]; then
+    echo "setup: this is $system; Tapeloop builds on Debian 12, and packages are installed there only. Debian names of what is needed and not found:" >&2
+    # shellcheck disable=SC2086 # a list of names
+    printf '    %s\n' $missing >&2
+    exit 2
+fi
+if [ "$(id -u)" != 0 ]; then
+    echo "setup: packages are missing, and installing them needs root. Run this, or the same command with sudo:" >&2
+    echo "    sudo apt-get install --no-install-recommends$missing" >&2
+    exit 2
+fi
+echo "setup: installing$missing" >&2
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -q >&2
+# shellcheck disable=SC2086 # a list of names
+apt-get install -y -q --no-install-recommends $missing >&2
