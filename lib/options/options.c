@@ -354,12 +354,16 @@ static int parse_letters(struct parse *parse, int argc, char **argv, int *at)
     return 0;
 }
 
-/* --help and --version win over everything else on the line, also over what is wrong there. */
+/* --help and --version (and --generate-manual of a service) win over everything else on the line, also over what is wrong there. */
 static bool serve_questions(const struct option_command *command, int argc, char **argv, FILE *out)
 {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (strcmp(argv[i], "--help") == 0 || (strcmp(argv[i], "-h") == 0 && find_letter(command, 'h') == NO_ROW)) {
             options_help(command, out);
+            return true;
+        }
+        if (strcmp(argv[i], "--generate-manual") == 0 && !strchr(command->name, ' ')) {
+            options_manual(command->name, 8, command->summary, &command, 1, out); /* hidden: for make install */
             return true;
         }
         if (strcmp(argv[i], "--version") == 0) {

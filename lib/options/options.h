@@ -55,7 +55,8 @@ struct option_command {
 
 /* Parses argv[1..]. Fills *fields (defaults, environment, flags) and *ret_arguments (points into argv).
  * The arguments end with a NULL. Returns 0 to go on; 1 when --help or --version was served (exit 0); -EINVAL when use was wrong: one line naming the
- * option, the value and what would be right, was written to err. --help always exists; "--" ends options;
+ * option, the value and what would be right, was written to err. --help and --version always exist, and for a command of one word --generate-manual,
+ * which writes its man(7) page of section 8; "--" ends options;
  * "--name=value" and "--name value" both work. */
 int options_parse(const struct option_command *command, int argc, char **argv, void *fields, char ***ret_arguments,
                   size_t *ret_count, FILE *out, FILE *err);
