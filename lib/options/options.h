@@ -61,7 +61,7 @@ struct option_command {
 int options_parse(const struct option_command *command, int argc, char **argv, void *fields, char ***ret_arguments,
                   size_t *ret_count, FILE *out, FILE *err);
 void options_help(const struct option_command *command, FILE *out);
-/* man(7) source, section 1 (tapeloop …) or 8 (services), for one page over `count` commands. */
+/* man(7) source, section 1 (tapeloop ...) or 8 (services), for one page over `count` commands. */
 void options_manual(const char *page, int section, const char *summary, const struct option_command *const *commands, size_t count, FILE *out);
 /* A bash completion script for program over its commands (each name begins with the program's name). */
 void options_bash_completion(const char *program, const struct option_command *const *commands, size_t count, FILE *out);

@@ -18,7 +18,7 @@ static char folder[64], path[128];
 static int make_folder(void **state)
 {
     (void)state;
-    strcpy(folder, "/tmp/tapeloop-json-XXXXXX");
+    (void)snprintf(folder, sizeof folder, "/tmp/tapeloop-json-XXXXXX");
     if (!mkdtemp(folder))
         return -1;
     (void)snprintf(path, sizeof path, "%s/a.json", folder);
