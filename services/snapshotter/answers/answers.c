@@ -1,0 +1,255 @@
+#include "services/snapshotter/answers/answers.h"
+#include "log/log.h"
+#include "mem/cleanup.h"
+#include "units/units.h"
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One subject: who answers, in which pool, with which messages. */
+struct subject {
+    const char *endpoint, *subject;
+    bool everybody;         /* a broadcast instead of a queue group */
+    bool slow;
+    const ProtobufCMessageDescriptor *request, *reply;
+    void (*answer)(struct question *question, ProtobufCMessage *reply);
+};
+static const struct subject subjects[] = {
+    { .endpoint = "list", .subject = "snapshot.list", .request = &tapeloop__v1__snapshot_list_request__descriptor, .reply = &tapeloop__v1__snapshot_list_reply__descriptor, .answer = answer_list },
+    { .endpoint = "show", .subject = "snapshot.show", .request = &tapeloop__v1__snapshot_selector__descriptor, .reply = &tapeloop__v1__snapshot_show_reply__descriptor, .answer = answer_show },
+    { .endpoint = "verify", .subject = "snapshot.verify", .slow = true, .request = &tapeloop__v1__snapshot_selector__descriptor, .reply = &tapeloop__v1__snapshot_verify_reply__descriptor, .answer = answer_verify },
+    { .endpoint = "delete", .subject = "snapshot.delete", .slow = true, .request = &tapeloop__v1__snapshot_selector__descriptor, .reply = &tapeloop__v1__snapshot_delete_reply__descriptor, .answer = answer_delete },
+    { .endpoint = "cancel", .subject = "snapshot.cancel", .everybody = true, .request = &tapeloop__v1__snapshot_selector__descriptor, .reply = &tapeloop__v1__snapshot_cancel_reply__descriptor, .answer = answer_cancel },
+    { .endpoint = "export", .subject = "snapshot.export", .request = &tapeloop__v1__export_request__descriptor, .reply = &tapeloop__v1__export_reply__descriptor, .answer = answer_export },
+};
+#define SUBJECTS_COUNT (sizeof subjects / sizeof *subjects)
+
+/* A question as it came, copied. */
+struct letter { const struct subject *subject; void *data; size_t size; char *content_type, *reply; };
+
+struct pool {
+    struct answers *answers;
+    pthread_mutex_t lock;
+    pthread_cond_t filled;
+    struct letter *queue[ANSWERS_QUEUE_MAX];
+    size_t first, count, threads_count;
+    bool end;
+    pthread_t threads[ANSWERS_QUICK_THREADS > ANSWERS_SLOW_THREADS ? ANSWERS_QUICK_THREADS : ANSWERS_SLOW_THREADS];
+};
+struct post { struct answers *answers; const struct subject *subject; struct bus_subscription *subscription; };
+struct answers { struct service *service; struct exports *exports; struct pool quick, slow; struct post posts[SUBJECTS_COUNT]; };
+
+static Tapeloop__V1__Error **error_of(ProtobufCMessage *reply)
+{
+    const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field_by_name(reply->descriptor, "error");
+    return (Tapeloop__V1__Error **)(void *)((char *)reply + field->offset);
+}
+
+bool answer_failed(const ProtobufCMessage *reply)
+{
+    return *error_of((ProtobufCMessage *)(uintptr_t)reply) != NULL;
+}
+
+void answer_fail(ProtobufCMessage *reply, const char *code, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    Tapeloop__V1__Error **error = error_of(reply);
+    if (!*error)
+        *error = WIRE_NEW(Tapeloop__V1__Error, tapeloop__v1__error__descriptor);
+    if (*error && wire_set_string(&(*error)->code, code) == 0)
+        (void)wire_set_string(&(*error)->message, text);
+}
+
+static void letter_free(struct letter *letter)
+{
+    if (!letter)
+        return;
+    free(letter->data);
+    free(letter->content_type);
+    free(letter->reply);
+    free(letter);
+}
+
+static void send_reply(struct service *service, const struct letter *letter, ProtobufCMessage *reply, enum wire_format format)
+{
+    mem_auto_free void *data = NULL;
+    size_t size = 0;
+    int r = wire_encode(reply, format, &data, &size);
+    struct bus_message to = { .subject = letter->subject->subject, .reply = letter->reply };
+    if (r == 0)
+        r = bus_reply(service->bus, &to, data, size, format == WIRE_PROTOBUF);
+    if (r < 0)
+        log_warning("cannot answer", "subject=%s error=%s", letter->subject->subject, log_quote(strerror(-r)));
+}
+
+/* Says no without looking at the question. */
+static void turn_away(struct service *service, const struct letter *letter, const char *code, const char *why)
+{
+    wire_auto ProtobufCMessage *reply = wire_new(letter->subject->reply);
+    bool protobuf = letter->content_type && strcmp(letter->content_type, "application/protobuf") == 0;
+    if (!reply)
+        return;
+    answer_fail(reply, code, "%s", why);
+    send_reply(service, letter, reply, protobuf ? WIRE_PROTOBUF : WIRE_JSON);
+    service_count(service, letter->subject->endpoint, true, 0);
+}
+
+static void answer_letter(struct answers *answers, const struct letter *letter)
+{
+    int64_t began_ns = units_now_mono_ns();
+    char error[WIRE_ERROR_TEXT_MAX] = "";
+    enum wire_format format = WIRE_JSON;
+    wire_auto ProtobufCMessage *request = NULL;
+    wire_auto ProtobufCMessage *reply = wire_new(letter->subject->reply);
+    if (!reply)
+        return;
+    int r = wire_decode(letter->subject->request, letter->data, letter->size, letter->content_type, &request, &format, error);
+    struct question question = { .service = answers->service, .exports = answers->exports, .request = request, .format = format };
+    if (r < 0)
+        answer_fail(reply, "invalid", "the request cannot be read: %s", error[0] ? error : strerror(-r));
+    else
+        letter->subject->answer(&question, reply);
+    if (!question.silent)
+        send_reply(answers->service, letter, reply, format);
+    service_count(answers->service, letter->subject->endpoint, answer_failed(reply), units_now_mono_ns() - began_ns);
+}
+
+static void *pool_thread(void *context)
+{
+    struct pool *pool = context;
+    pthread_mutex_lock(&pool->lock);
+    for (;;) {
+        while (pool->count == 0 && !pool->end)
+            pthread_cond_wait(&pool->filled, &pool->lock);
+        if (pool->count == 0)
+            break;
+        struct letter *letter = pool->queue[pool->first];
+        pool->first = (pool->first + 1) % ANSWERS_QUEUE_MAX;
+        pool->count--;
+        bool end = pool->end;
+        pthread_mutex_unlock(&pool->lock);
+        if (end)
+            turn_away(pool->answers->service, letter, "unavailable", "this snapshotter is stopping: ask again");
+        else
+            answer_letter(pool->answers, letter);
+        letter_free(letter);
+        pthread_mutex_lock(&pool->lock);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+static struct letter *letter_copy(const struct subject *subject, const struct bus_message *message)
+{
+    struct letter *letter = calloc(1, sizeof *letter);
+    if (!letter)
+        return NULL;
+    letter->subject = subject;
+    letter->size = message->size;
+    letter->data = malloc(message->size + 1);
+    letter->reply = strdup(message->reply ? message->reply : "");
+    if (message->content_type)
+        letter->content_type = strdup(message->content_type);
+    if (!letter->data || !letter->reply || (message->content_type && !letter->content_type)) {
+        letter_free(letter);
+        return NULL;
+    }
+    if (message->size > 0)
+        memcpy(letter->data, message->data, message->size);
+    return letter;
+}
+
+/* libnats' thread. */
+static void question_came(void *context, const struct bus_message *message)
+{
+    const struct post *post = context;
+    struct pool *pool = post->subject->slow ? &post->answers->slow : &post->answers->quick;
+    struct letter *letter = letter_copy(post->subject, message);
+    if (!letter)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    bool room = pool->count < ANSWERS_QUEUE_MAX;
+    if (room) {
+        pool->queue[(pool->first + pool->count++) % ANSWERS_QUEUE_MAX] = letter;
+        pthread_cond_signal(&pool->filled);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    if (!room) {
+        turn_away(post->answers->service, letter, "busy", "too many questions wait for an answer: ask again in a moment");
+        letter_free(letter);
+    }
+}
+
+static int pool_start(struct pool *pool, struct answers *answers, size_t threads)
+{
+    pool->answers = answers;
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->filled, NULL);
+    while (pool->threads_count < threads) {
+        int r = pthread_create(&pool->threads[pool->threads_count], NULL, pool_thread, pool);
+        if (r != 0)
+            return -r;
+        pool->threads_count++;
+    }
+    return 0;
+}
+
+static void pool_stop(struct pool *pool)
+{
+    if (!pool->answers)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    pool->end = true;
+    pthread_cond_broadcast(&pool->filled);
+    pthread_mutex_unlock(&pool->lock);
+    for (size_t i = 0; i < pool->threads_count; i++)
+        pthread_join(pool->threads[i], NULL);
+    pthread_cond_destroy(&pool->filled);
+    pthread_mutex_destroy(&pool->lock);
+}
+
+void answers_stop(struct answers *answers)
+{
+    if (!answers)
+        return;
+    for (size_t i = 0; i < SUBJECTS_COUNT; i++)
+        if (answers->posts[i].subscription)
+            bus_unsubscribe(answers->posts[i].subscription);
+    pool_stop(&answers->quick);
+    pool_stop(&answers->slow);
+    free(answers);
+}
+
+int answers_start(struct service *service, struct exports *exports, struct answers **ret, char *error)
+{
+    struct answers *answers = calloc(1, sizeof *answers);
+    if (!answers) {
+        snprintf(error, 256, "out of memory");
+        return -ENOMEM;
+    }
+    answers->service = service;
+    answers->exports = exports;
+    int r = pool_start(&answers->quick, answers, ANSWERS_QUICK_THREADS);
+    if (r == 0)
+        r = pool_start(&answers->slow, answers, ANSWERS_SLOW_THREADS);
+    for (size_t i = 0; r == 0 && i < SUBJECTS_COUNT; i++) {
+        struct post *post = &answers->posts[i];
+        *post = (struct post){ .answers = answers, .subject = &subjects[i] };
+        if (service->discovery)
+            bus_service_endpoint(service->discovery, subjects[i].endpoint, subjects[i].subject);
+        r = bus_subscribe(service->bus, subjects[i].subject, subjects[i].everybody ? NULL : SERVICE_QUEUE_GROUP, question_came, post, &post->subscription);
+    }
+    if (r < 0) {
+        snprintf(error, 256, "cannot listen for requests: %s", strerror(-r));
+        answers_stop(answers);
+        return r;
+    }
+    *ret = answers;
+    return 0;
+}

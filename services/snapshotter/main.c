@@ -1,0 +1,179 @@
+/* The snapshotter: windows of the nodes' tapes become immutable snapshots. See options.c for what it is told, service.h for what its parts share. */
+#include "lifecycle/lifecycle.h"
+#include "log/log.h"
+#include "loop/loop.h"
+#include "loop/queue.h"
+#include "mem/cleanup.h"
+#include "services/snapshotter/answers/answers.h"
+#include "services/snapshotter/answers/export.h"
+#include "services/snapshotter/jobs/claim.h"
+#include "services/snapshotter/jobs/job.h"
+#include "services/snapshotter/jobs/worker.h"
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STOP_DEADLINE_MS 20000      /* a pull notices within a block, a bus call within 5 s, an unpin within 2 s */
+#define START_ERROR_TEXT_MAX STORE_ERROR_TEXT_MAX
+
+struct program {
+    struct service service;
+    struct lifecycle *lifecycle;
+    struct loop_queue *stopped;     /* from the stopping thread to the loop: one item */
+    struct workers *workers;
+    struct answers *answers;
+    struct exports *exports;
+};
+
+static void name_instance(struct service *service)
+{
+    char host[65] = "snapshotter";
+    (void)gethostname(host, sizeof host - 1);
+    if (service->options.instance)
+        snprintf(service->instance, sizeof service->instance, "%s", service->options.instance);
+    else
+        snprintf(service->instance, sizeof service->instance, "%s.%ld", host, (long)getpid());
+}
+
+/* Two snapshotters must see one folder: the bus remembers its id. */
+static int prove_store(struct service *service, char *error)
+{
+    struct bus_value value = { 0 };
+    uint64_t revision;
+    size_t size = strlen(service->store_id);
+    int r = bus_kv_create(service->bus, CLAIM_BUCKET, CLAIM_STORE_KEY, service->store_id, size, &revision);
+    if (r == 0)
+        return 0;
+    if (r == -EEXIST)
+        r = bus_kv_get(service->bus, CLAIM_BUCKET, CLAIM_STORE_KEY, &value);
+    if (r < 0) {
+        snprintf(error, START_ERROR_TEXT_MAX, "cannot compare the store with the one that the bus remembers: %s", strerror(-r));
+        return r;
+    }
+    bool same = value.size == size && memcmp(value.data, service->store_id, size) == 0;
+    if (!same && service->options.adopt_store)
+        r = bus_kv_put(service->bus, CLAIM_BUCKET, CLAIM_STORE_KEY, service->store_id, size, &revision);
+    else if (!same)
+        r = -EXDEV;
+    if (r == -EXDEV)
+        snprintf(error, START_ERROR_TEXT_MAX,
+                 "%.300s is store %s, and the snapshots of this bus lie in store %.*s: mount that folder here, or start once with --adopt-store to go on with this one",
+                 service->store->location, service->store_id, (int)value.size, (const char *)value.data);
+    else if (r < 0)
+        snprintf(error, START_ERROR_TEXT_MAX, "cannot write the store's id to the bus: %s", strerror(-r));
+    bus_value_free(&value);
+    return r;
+}
+
+static int connect_bus(struct program *program, char *error)
+{
+    struct service *service = &program->service;
+    struct bus_options options;
+    lifecycle_bus_options(&service->options.lifecycle, "snapshotter", &options);
+    int r = bus_open(&options, true, &service->bus, error);
+    if (r < 0)
+        return r;
+    r = bus_check_definitions(service->bus, error);
+    if (r < 0)
+        return r;
+    r = bus_service_start(service->bus, "snapshotter", TAPELOOP_VERSION, "makes, keeps and exports snapshots", &service->discovery);
+    if (r < 0) {
+        snprintf(error, START_ERROR_TEXT_MAX, "cannot answer service discovery: %s", strerror(-r));
+        return r;
+    }
+    bus_service_endpoint(service->discovery, "request", "snapshot.request");
+    return 0;
+}
+
+static int start(struct program *program, char *error)
+{
+    struct service *service = &program->service;
+    name_instance(service);
+    int r = store_open(service->options.store, service->instance, &service->store, error);
+    if (r < 0)
+        return r;
+    service->store->driver->id(service->store->state, service->store_id);
+    r = jobs_new(&service->jobs);
+    if (r == 0)
+        r = connect_bus(program, error);
+    if (r == 0)
+        r = prove_store(service, error);
+    if (r == 0)
+        r = exports_start(service, &program->exports, error);
+    if (r == 0)
+        r = answers_start(service, program->exports, &program->answers, error);
+    if (r == 0)
+        r = workers_start(service, &program->workers, error);
+    return r;
+}
+
+static void stop_parts(struct program *program)
+{
+    struct service *service = &program->service;
+    atomic_store(&service->stopping, true);
+    workers_stop(program->workers);
+    answers_stop(program->answers);
+    exports_stop(program->exports);
+    if (service->discovery)
+        bus_service_stop(service->discovery);
+    bus_close(service->bus);
+    jobs_free(service->jobs);
+    store_close(service->store);
+}
+
+static void *stop_thread(void *context)
+{
+    struct program *program = context;
+    stop_parts(program);
+    (void)loop_queue_push(program->stopped, program); /* the only item it ever gets */
+    return NULL;
+}
+
+/* Loop thread. */
+static void on_stopped(void *context, void *item)
+{
+    struct program *program = context;
+    (void)item;
+    loop_queue_close(program->stopped, NULL, NULL);
+    lifecycle_finish(program->lifecycle, 0);
+}
+
+/* Loop thread: stopping waits for threads, and the loop keeps its deadline meanwhile. */
+static void on_stop(void *context)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, stop_thread, context) == 0)
+        pthread_detach(thread);
+    else
+        stop_thread(context);
+}
+
+int main(int argc, char **argv)
+{
+    static struct program program; /* static: too much for a stack, and threads see it to the end */
+    char error[START_ERROR_TEXT_MAX] = "";
+    int r = snapshotter_options_parse(argc, argv, &program.service.options, stdout, stderr);
+    if (r != 0)
+        return r > 0 ? 0 : 2;
+    r = lifecycle_new("snapshotter", &program.service.options.lifecycle, &program.lifecycle);
+    if (r < 0) {
+        fprintf(stderr, "snapshotter: cannot start: %s\n", strerror(-r));
+        return 1;
+    }
+    r = loop_queue_new(lifecycle_loop(program.lifecycle), 1, on_stopped, &program, &program.stopped);
+    if (r == 0)
+        r = start(&program, error);
+    if (r < 0) {
+        log_error("cannot start", "reason=%s", log_quote(error[0] ? error : strerror(-r)));
+        stop_parts(&program);
+        return 1;
+    }
+    log_info("ready", "instance=%s store=%s store_id=%s exports=%s", log_quote(program.service.instance), log_quote(program.service.store->location), program.service.store_id,
+             exports_address(program.exports));
+    printf("ready\n");
+    fflush(stdout);
+    int code = lifecycle_run(program.lifecycle, on_stop, &program, STOP_DEADLINE_MS);
+    lifecycle_free(program.lifecycle);
+    return code;
+}
