@@ -1,0 +1,115 @@
+/* tapeloop status: one screen. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/ask.h"
+#include "cli/node_list.h"
+#include "cli/output.h"
+#include "mem/cleanup.h"
+
+#define SERVICE_WAIT_MS 2000
+
+static const struct option rows[] = { CLI_ROW_JSON };
+
+struct status {
+    struct node_list nodes;
+    size_t recording;
+    char streams_problem[256];      /* "" where all are there */
+    json_t *snapshotter;            /* one that answers; NULL: none */
+};
+
+/* Any one of them answers for all: they share their work. */
+static json_t *find_snapshotter(struct bus *bus)
+{
+    mem_auto_free void *answer = NULL;
+    size_t size = 0;
+    if (bus_request(bus, "$SRV.PING.snapshotter", "", 0, false, SERVICE_WAIT_MS, &answer, &size) < 0)
+        return NULL;
+    json_t *json = json_loadb(answer, size, 0, NULL);
+    return json ? json : json_object();
+}
+
+static int read_status(const struct cli_options *options, struct bus *bus, struct status *ret)
+{
+    *ret = (struct status){ 0 };
+    if (bus_check_definitions(bus, ret->streams_problem) == 0)
+        *ret->streams_problem = '\0';
+    else if (!*ret->streams_problem)
+        (void)snprintf(ret->streams_problem, sizeof ret->streams_problem, "streams cannot be checked");
+    if (node_list_read(options, bus, &ret->nodes) != 0)
+        return CLI_FAILED;
+    for (size_t i = 0; i < ret->nodes.count; i++)
+        ret->recording += ret->nodes.nodes[i].recording;
+    ret->snapshotter = find_snapshotter(bus);
+    return 0;
+}
+
+static int print_document(const struct cli_options *options, const struct status *status, bool well)
+{
+    json_t *nodes = json_array();
+    for (size_t i = 0; i < status->nodes.count; i++)
+        (void)json_array_append_new(nodes, node_json(&status->nodes.nodes[i]));
+    return cli_print_json(json_pack("{s:b, s:{s:s, s:b, s:s}, s:o, s:i, s:O?}", "recording", well, "bus", "server", options->lifecycle.server, "connected", true, "problem",
+                                    status->streams_problem, "nodes", nodes, "nodesRecording", (int)status->recording, "snapshotter", status->snapshotter));
+}
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? text : "-";
+}
+
+static void print_screen(const struct cli_options *options, const struct status *status)
+{
+    printf("bus          %s, connected%s%s\n", options->lifecycle.server, *status->streams_problem ? "; " : "", status->streams_problem);
+    if (status->snapshotter)
+        printf("snapshotter  answers (version %s)\n", text_of(status->snapshotter, "version"));
+    else
+        printf("snapshotter  none answers: requests wait in their queue until one is up\n");
+    printf("nodes        %zu of %zu recording\n", status->recording, status->nodes.count);
+    if (status->nodes.count) {
+        putchar('\n');
+        node_list_print(&status->nodes, 0, stdout);
+    }
+    for (size_t i = 0; i < status->nodes.count; i++) {
+        const Tapeloop__V1__NodeHeartbeat *heartbeat = status->nodes.nodes[i].heartbeat;
+        if (heartbeat->owed)
+            printf("%s owes the bus %" PRIu64 " announcements of sealed segments\n", heartbeat->node, heartbeat->owed);
+        for (size_t k = 0; k < heartbeat->n_not_visible; k++)
+            printf("%s cannot see: %s\n", heartbeat->node, heartbeat->not_visible[k]);
+    }
+}
+
+static int run(const void *fields, char **arguments, size_t count)
+{
+    (void)arguments, (void)count;
+    const struct cli_options *options = fields;
+    cli_bus_auto struct bus *bus = NULL;
+    struct status status;
+    if (cli_connect(options, &bus) != 0 || read_status(options, bus, &status) != 0)
+        return CLI_FAILED;
+    bool well = status.nodes.count && status.recording == status.nodes.count;
+    int code = CLI_OK;
+    if (options->json)
+        code = print_document(options, &status, well);
+    else
+        print_screen(options, &status);
+    json_decref(status.snapshotter);
+    node_list_free(&status.nodes);
+    return code == CLI_OK && !well ? CLI_PARTIAL : code;
+}
+
+const struct cli_command cli_status = {
+    .command = {
+        .name = "tapeloop status",
+        .summary = "Show at a glance whether everything records",
+        .description = "Shows the bus, whether a snapshotter answers, and every node: whether it records, how old the last proof of that is, how much time its tape holds, and what was lost.\n\n"
+                       "A node records when its heartbeat is fresh and says so; the capturer says so only while its proof of work, a packet that must reappear on the tape, is younger than five seconds.",
+        .examples = "tapeloop status\ntapeloop status --json | jq .recording",
+        .exit_codes = "0  every known node records\n1  the bus cannot be reached\n2  wrong use\n3  a node does not record, or none is known",
+        .options = rows, .options_count = sizeof rows / sizeof *rows,
+    },
+    .fields_size = sizeof(struct cli_options), .connects = true, .run = run,
+};
