@@ -62,7 +62,8 @@ settle
 end capturer KILL
 capturer_start 1Gi
 nats_start
-wait_for 30 "a snapshot after all that" tl snapshot create later --last 1s --wait
+sleep 2
+wait_for 30 "a snapshot after all that" snapshot_made later --last 10s
 wait_for 40 "a complete catalogue after the kills" catalogue_complete
 equal "$(sort "$WORK/catalogue" | uniq -d | wc -l)" 0 "segments published twice"
 equal "$(cut -d/ -f4 "$WORK/catalogue")" "$(cut -d/ -f4 "$WORK/catalogue" | sort -n)" "order of the catalogue"

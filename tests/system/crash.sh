@@ -41,7 +41,7 @@ for ((round = 1; round <= rounds; round++)); do
     printf '{"name":"%s","from":"%s","to":"%s"}' $name "$(rfc3339 $((asked - 2)))" "$(rfc3339 $asked)" >"$WORK/request"
     # Asked through JetStream with its acknowledgement, by a client of a few lines of bash: from here on it must be done.
     wait_for 20 "the request to be taken by the stream" request_send "$WORK/request"
-    names+=($name)
+    names+=("$name")
     sleep 0.$((RANDOM % 9))$((RANDOM % 10))
     end $victim KILL
     say "round $round: killed $victim"

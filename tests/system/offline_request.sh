@@ -30,7 +30,7 @@ snapshot_export offline --output "$WORK/offline.pcapng"
 check_traffic "$WORK/offline.pcapng" --count 20000
 
 # The same again is the same snapshot, the same event once more; for something else the name is taken.
-window="\"from\":\"$(rfc3339 $(($(date +%s) - 5)))\",\"to\":\"$(rfc3339 "$(date +%s)")\""
+window="\"from\":\"$(rfc3339 $(($(date +%s) - 30)))\",\"to\":\"$(rfc3339 "$(date +%s)")\""
 publish "{\"name\":\"twice\",$window}"
 wait_for 20 "the first of two" has_event snapshot.ready twice
 manifest=$(sha256sum "$(snapshot_folder twice)/manifest.json")
@@ -101,7 +101,7 @@ mkdir "$WORK/small"
 mount -t tmpfs -o size=3m tmpfs "$WORK/small"
 MOUNTS+=("$WORK/small")
 DATA_KEPT=$DATA DATA=$WORK/small
-start small "$BIN/snapshotter" --data "$WORK/small"
+start small "$BIN/snapshotter" --store "$WORK/small" --listen 127.0.0.1:0
 sleep 1
 if alive "${PID_OF[small]}"; then
     publish '{"name":"no-room","last":"5m"}'
@@ -123,7 +123,7 @@ else
     DATA=$DATA_KEPT capturer_start 256Mi
     send --rate 10000 --count 20000 --start 30000
     settle
-    start small "$BIN/snapshotter" --data "$WORK/small"
+    start small "$BIN/snapshotter" --store "$WORK/small" --listen 127.0.0.1:0
     wait_ready small
     plain watch 1 60 snapshot.failed >"$WORK/full" &
     watcher=$!

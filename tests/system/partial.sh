@@ -5,8 +5,8 @@ start_test
 veth_make tx1 rx1 9000
 nats_start
 streams_apply
-start one "$BIN/capturer" --node node.one --data "$DATA/one" --interface rx0 --storage-size 128Mi
-start two "$BIN/capturer" --node node.two --data "$DATA/two" --interface rx1 --storage-size 128Mi
+start one "$BIN/capturer" --node node.one --data "$DATA/one" --interface rx0 --storage-size 128Mi --listen 127.0.0.1:0
+start two "$BIN/capturer" --node node.two --data "$DATA/two" --interface rx1 --storage-size 128Mi --listen 127.0.0.1:0
 wait_ready one
 wait_ready two
 snapshotter_start
@@ -45,7 +45,7 @@ check_traffic "$WORK/partly.pcapng" --count 20000
 printf '{"name":"wholly","from":"%s","to":"%s","complete":true}' "$from" "$to" >"$WORK/request"
 in_net "$ROOT/tests/system/plain_nats.bash" watch 1 60 snapshot.failed >"$WORK/failed" &
 watcher=$!
-PIDS+=($watcher)
+PIDS+=("$watcher")
 wait_for 10 "the subscription" grep -q subscribed "$WORK/failed"
 wait_for 10 "the request" request_send "$WORK/request"
 wait $watcher || fail "no snapshot.failed for a complete snapshot with a node down"

@@ -25,13 +25,15 @@ one_server() { # SERVER
     streams_apply
     capturer_start 128Mi
     snapshotter_start
+    local from
+    from=$(now_rfc3339)
     send --rate 5000 --count 10000
     settle
     plain watch 2 30 'snapshot.accepted' 'snapshot.ready' >"$WORK/events" 2>"$WORK/events.err" &
     local watcher=$!
-    PIDS+=($watcher)
+    PIDS+=("$watcher")
     wait_for 10 "the subscription" grep -q subscribed "$WORK/events"
-    printf '{"name":"%s","last":"30s"}' $request | plain publish snapshot.request
+    printf '{"name":"%s","from":"%s"}' $request "$from" | plain publish snapshot.request
     wait $watcher || { cat "$WORK/events" "$WORK/events.err" >&2; fail "$version: not two events within 30 s"; }
     event_check "$(sed -n 2p "$WORK/events")" snapshot.accepted $request
     event_check "$(sed -n 3p "$WORK/events")" snapshot.ready $request
@@ -59,7 +61,8 @@ nats_command() {
     start natssub "$PEERS/nats" sub --count 1 snapshot.ready
     wait_for 10 "nats sub" grep -q Subscribing "$WORK/natssub.out" "$WORK/natssub.err"
     sleep 0.3
-    in_net "$PEERS/nats" pub snapshot.request "{\"name\":\"$request\",\"last\":\"30s\"}" >"$WORK/natspub" 2>&1 || { cat "$WORK/natspub" >&2; fail "nats pub"; }
+    send --rate 5000 --count 2500 --start 10000
+    in_net "$PEERS/nats" pub snapshot.request "{\"name\":\"$request\",\"last\":\"2s\"}" >"$WORK/natspub" 2>&1 || { cat "$WORK/natspub" >&2; fail "nats pub"; }
     wait_for 30 "snapshot.ready for the nats command" grep -q "$request" "$WORK/natssub.out"
     in_net "$PEERS/nats" request snapshot.list '{}' --raw 2>/dev/null | jq -e --arg n $request '.snapshots[] | select(.name == $n)' >/dev/null || fail "nats request snapshot.list"
     say "nats-server $1: the nats command got $request"

@@ -1,0 +1,14 @@
+# Shared by the benchmarks: sourced first by each. Uses the helpers of the system tests.
+#   RESULTS    file that gets a line per run ($B/bench/results.tsv)
+#   BENCH_DIR  folder on the disk to measure on (a temporary one)
+. "$(dirname "${BASH_SOURCE[0]}")/../system/lib.sh"
+need_root
+need_command ip jq lz4
+RESULTS=${RESULTS:-$B/bench/results.tsv}
+mkdir -p "$(dirname "$RESULTS")"
+WORK=$(mktemp -d "${BENCH_DIR:-${TMPDIR:-/tmp}}/tapeloop-$TEST.XXXXXX")
+chmod 777 "$WORK"
+DATA=$WORK/data
+net_make
+# Written back and out of the page cache, so that no reader has it easier than another.
+uncached() { local f; for f; do dd if="$f" iflag=nocache count=0 status=none; done; }
