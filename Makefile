@@ -78,7 +78,7 @@ MAKEFLAGS += --no-builtin-rules
 generated: $(proto_gen) $(bpf_gen)
 
 # Written elsewhere and moved, because several variants may be built at once.
-$(GEN)/%.pb-c.c: proto/%.proto
+$(GEN)/%.pb-c.c: proto/%.proto | $(B)/flags
 	$(say) GEN $@
 	@mkdir -p $(@D)
 	$(Q)t=$$(mktemp -d $(GEN)/XXXXXX) && protoc-c --proto_path=proto --c_out=$$t $< && mv $$t/$*.pb-c.h $$t/$*.pb-c.c $(@D)/ && rmdir $$t
@@ -90,7 +90,7 @@ $(GEN)/vmlinux.h:
 	$(Q)$(BPFTOOL) btf dump file /sys/kernel/btf/vmlinux format c > $@.$$$$ && mv $@.$$$$ $@
 
 define bpf_rule
-$(GEN)/$(notdir $(1:.c=.o)): $(1) $(if $(shell grep -l '"vmlinux.h"' $(1)),$(GEN)/vmlinux.h)
+$(GEN)/$(notdir $(1:.c=.o)): $(1) $(if $(shell grep -l '"vmlinux.h"' $(1)),$(GEN)/vmlinux.h) | $(B)/flags
 	$$(say) BPF $$@
 	@mkdir -p $$(@D)
 	$$(Q)$$(CLANG) -g -O2 -target bpf -D__TARGET_ARCH_$(bpf_arch) -Wall -Werror -I. -I$(GEN) -I/usr/include/$$(shell uname -m)-linux-gnu -MMD -MP -MF $$@.d -MT $$@ -c $$< -o $$@.$$$$$$$$ && mv $$@.$$$$$$$$ $$@
@@ -134,7 +134,7 @@ $(B)/libtapeloop.a: $(lib_obj)
 	$(archive)
 
 # A service's objects without its main, for its program and its tests.
-objects_of = $(patsubst %.c,$(B)/%.o,$(filter-out %.bpf.c $(1)/main.c,$(shell find $(1) -name '*.c')))
+objects_of = $(patsubst %.c,$(B)/%.o,$(filter-out %.bpf.c $(1)/main.c,$(shell find $(1) -name '*.c' 2>/dev/null)))
 define part_rule
 $(B)/lib$(1)-parts.a: $(call objects_of,$(2))
 	$$(archive)

@@ -32,6 +32,22 @@ if [ "$(id -u)" != 0 ]; then
 fi
 echo "setup: installing$missing" >&2
 export DEBIAN_FRONTEND=noninteractive
+before=$(mktemp)
+policy=/usr/sbin/policy-rc.d
+made_policy=
+# Some of the packages bring services (nats-server, nginx, stenographer). Here they are only programs to run: nothing is started now, nor at the next boot.
+if [ ! -e "$policy" ]; then
+    made_policy=$policy
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+fi
+trap 'rm -f "$before" $made_policy' EXIT
+dpkg-query -W -f='${Package}\n' | sort >"$before"
 apt-get update -q >&2
 # shellcheck disable=SC2086 # a list of names
 apt-get install -y -q --no-install-recommends $missing >&2
+if command -v systemctl >/dev/null 2>&1; then
+    dpkg-query -W -f='${Package}\n' | sort | comm -13 "$before" - | xargs -r dpkg -L | sed -n 's|.*/systemd/system/\([^/@]*\.service\)$|\1|p' | sort -u | while read -r unit; do
+        systemctl disable --quiet "$unit" >/dev/null 2>&1 || true
+    done
+fi
