@@ -45,10 +45,9 @@ static int run_command(const struct cli_command *command, int argc, char **argv)
     if (rc == 1)
         return CLI_OK;
     if (rc == -EINVAL) {
-        size_t length = strcspn(said, "\n");
-        const char *program = "tapeloop: ";
-        bool named = strncmp(said, program, strlen(program)) == 0;
-        return cli_misuse(&usage, "%.*s", (int)(length - (named ? strlen(program) : 0)), said + (named ? strlen(program) : 0));
+        static const char program[] = "tapeloop "; /* cli_misuse says it anyway */
+        const char *sentence = strncmp(said, program, sizeof program - 1) == 0 ? said + sizeof program - 1 : said;
+        return cli_misuse(&usage, "%.*s", (int)strcspn(sentence, "\n"), sentence);
     }
     if (rc < 0)
         return cli_fail(&usage, "internal", "%s", strerror(-rc));

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -38,9 +39,8 @@ int up_nats_claim_port(const char *host, uint16_t port, uint16_t *ret_port)
         getsockname(fd, (struct sockaddr *)&bound, &length) < 0)
         rc = -errno;
     freeaddrinfo(address);
-    char service[8];
-    if (rc == 0 && getnameinfo((struct sockaddr *)&bound, length, NULL, 0, service, sizeof service, NI_NUMERICSERV) == 0)
-        *ret_port = (uint16_t)atoi(service);
+    if (rc == 0)
+        *ret_port = ntohs(bound.ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)&bound)->sin6_port : ((const struct sockaddr_in *)&bound)->sin_port);
     return rc;
 }
 
