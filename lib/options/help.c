@@ -5,8 +5,8 @@
 #include "options/options.h"
 #include "options/rows.h"
 
-#define TEXT_WIDTH 100
-#define HELP_COLUMN 32 /* where a row's sentence begins */
+#define TEXT_WIDTH 80
+#define HELP_COLUMN 28 /* where a row's sentence begins */
 
 static void put_usage(const struct option_command *command, FILE *out)
 {

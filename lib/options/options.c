@@ -378,7 +378,7 @@ static int check_arguments(struct parse *parse, char **arguments, size_t count)
 {
     const struct option_command *command = parse->command;
     if (count < command->arguments_least)
-        return complain(parse, "what is missing: %s", command->arguments ? command->arguments : "an argument");
+        return complain(parse, "%s is missing", command->arguments ? command->arguments : "an argument");
     if (count > command->arguments_most)
         return complain(parse, "one argument too many: \"%s\"", arguments[command->arguments_most]);
     return 0;

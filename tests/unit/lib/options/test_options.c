@@ -175,7 +175,7 @@ static void wrong_use_is_named(void **state)
     check_refused(parse("a", "--from", "yesterday", NULL), "is not a time");
     check_refused(parse("a", "--format", "zip", NULL), "is none of pcapng, pcap");
     check_refused(parse("a", "--dry-run=maybe", NULL), "is neither true nor false");
-    check_refused(parse(NULL, NULL), "what is missing: NAME [OTHER]");
+    check_refused(parse(NULL, NULL), "NAME [OTHER] is missing");
     check_refused(parse("a", "b", "c", NULL), "one argument too many: \"c\"");
 }
 
