@@ -38,7 +38,7 @@ static void everything_is_said(void **state)
     static const char *const parts[] = {
         "Usage: tool export [OPTIONS] NAME\n\nWrite one file\n\nFirst paragraph.\n\nSecond one.\n\nOptions:\n",
         "  -f, --format FORMAT       Format of the file: pcapng, pcap (default pcapng)\n                            [$T_FORMAT]\n",
-        "      --storage-size SIZE       All files", "[tap.capture.raw.storageSize]",
+        "      --storage-size SIZE   All files", "[tap.capture.raw.storageSize]",
         "      --a-name-so-long-that-it-fills-the-column X\n                            Sentence; may be repeated\n",
         "  -h, --help ", "      --version ", "\nConnection and logging:\n  -s, --server URL ", "\nExamples:\n  tool export  a --format pcap\n", "\nExit codes:\n  0  written\n  3  in part\n",
     };
