@@ -30,7 +30,7 @@ struct lane_segment {
     int64_t opened_wall_ns, opened_mono_ns, closed_wall_ns, closed_mono_ns;
     enum segment_seal_reason reason;
     struct segment_ledger ledger;                /* dropped_disk_packets is the writer's to add */
-    uint32_t interfaces_count;
+    _Atomic uint32_t interfaces_count;           /* grows while the segment is open, each entry complete before it counts */
     struct segment_interface interfaces[LANE_INTERFACES_MAX];
     struct segment_interface_ledger interface_ledgers[LANE_INTERFACES_MAX];
     uint32_t gaps_count;
@@ -81,6 +81,7 @@ struct lane {
     _Atomic uint64_t current_sequence;
     _Atomic int64_t newest_ns;                   /* greatest packet timestamp seen */
     _Atomic int64_t loop_ns;                     /* monotonic time of its last turn */
+    _Atomic uint32_t seals_done;                 /* the seal_request that has been acted on: where no segment was open nothing was sealed */
     _Atomic bool capture_ended;
     /* Set by the writer, read by others. */
     _Atomic int64_t canary_proved_ns;            /* send time of the newest canary that is on the disk with its index record */

@@ -15,12 +15,13 @@
 struct capture_canary { char magic[16]; uint64_t tape_id; uint32_t lane, zero; int64_t sent_ns; };
 
 struct capture_options {
-    const char *const *interfaces; size_t interfaces_count; /* names or globs; "auto" */
+    const char *const *interfaces; size_t interfaces_count; /* names or globs; "auto"; none: auto */
     const char *bpf;                             /* pcap-filter(7) expression on top, or NULL */
     uint64_t ring_bytes;                         /* per lane */
     uint64_t tape_id;
     const char *node;
     uint32_t lanes;
+    const char *backend;                         /* tap.packetCapture: "best" or a back end's name; NULL = best */
 };
 struct capture;
 /* Opens rings, loads the filter, lists interfaces. Needs CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF (or root); error (256) says which is missing and what to do. */
@@ -28,6 +29,11 @@ int capture_open(const struct capture_options *options, struct lane *const *lane
 int capture_start(struct capture *capture);      /* one thread per lane; call after tape_writer_start */
 void capture_join(struct capture *capture);      /* after lane_request_stop */
 void capture_close(struct capture *capture);
+
+/* "af_packet": the back end that `best` came to. */
+const char *capture_backend_name(const struct capture *capture);
+/* Loop thread: what had to be done worse than asked, and what the user should know of his choice ("no interface is called eth9 yet"); returns how many texts. To be logged at start. */
+size_t capture_notes(struct capture *capture, char (*texts)[160], size_t most);
 
 /* Interface watcher, called by the loop thread: the netlink socket to poll, and what to do when it is readable. */
 int capture_watch_fd(const struct capture *capture);
@@ -38,6 +44,6 @@ struct capture_interface { uint32_t ifindex; char name[32]; bool recorded; char 
 size_t capture_interfaces(struct capture *capture, struct capture_interface *interfaces, size_t most);
 /* What this node cannot see ("pods on netkit devices: ..."); returns how many texts (each at most 160 bytes). */
 size_t capture_not_visible(struct capture *capture, char (*texts)[160], size_t most);
-/* Loop thread, once a second: sends each lane's canary so that it lands in that lane. */
+/* Loop thread, once a second: sends each lane's canary so that it lands in that lane. Returns how many lanes got none (their port is still being found out, only with several lanes), or -errno (lo down). */
 int capture_send_canaries(struct capture *capture, int64_t now_wall_ns);
 #endif
