@@ -43,6 +43,8 @@ int bus_publish(struct bus *bus, const char *subject, const void *data, size_t s
 int bus_reply(struct bus *bus, const struct bus_message *message, const void *data, size_t size, bool protobuf);
 /* *ret_data is the caller's to free (NUL behind it). -ENOENT: nobody listens (no responders). */
 int bus_request(struct bus *bus, const char *subject, const void *data, size_t size, bool protobuf, int timeout_ms, void **ret_data, size_t *ret_size);
+/* Every answer that comes within wait_ms goes to handler, on this thread; the answers are valid during the call. -ENOENT: nobody listens. */
+int bus_request_many(struct bus *bus, const char *subject, const void *data, size_t size, int wait_ms, bus_handler *handler, void *context);
 
 /* CloudEvents headers for an event (ce-id, ce-source, ce-type, ce-specversion 1.0, ce-time, ce-subject), lower case. Values are borrowed from the struct. */
 struct bus_event { char id[64], source[300], type[64], time[40], subject[160]; };
@@ -77,7 +79,7 @@ int bus_kv_delete(struct bus *bus, const char *bucket, const char *key);
 int bus_kv_each(struct bus *bus, const char *bucket, int (*found)(void *context, const char *key, const struct bus_value *value), void *context);
 void bus_value_free(struct bus_value *value);
 
-/* Applies the stream, consumer and bucket definitions of proto/streams.json (embedded; `text` NULL) — creates what is missing, updates what differs. report (may be NULL) hears each. error (256). */
+/* Applies the stream, consumer and bucket definitions of proto/streams.json (embedded; `text` NULL): creates what is missing, updates what differs. report (may be NULL) hears each. error (256). */
 int bus_apply_definitions(struct bus *bus, const char *text, void (*report)(void *context, const char *what, const char *change), void *context, char *error);
 /* 0 when all streams of the embedded definitions exist. -ENOENT names the first missing in error. */
 int bus_check_definitions(struct bus *bus, char *error);

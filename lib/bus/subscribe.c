@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bus/internal.h"
+#include "units/units.h"
 
 /* A live libnats subscription: one for each link that the bus's subscription has been on and that has not finished yet. */
 struct bus_subscription {
@@ -34,6 +35,15 @@ static const char *find_header(const struct bus_message *message, const char *na
     return bus_message_header(message->handle, name);
 }
 
+static struct bus_message borrow_message(natsMsg *message)
+{
+    return (struct bus_message){
+        .subject = natsMsg_GetSubject(message), .reply = natsMsg_GetReply(message), .data = natsMsg_GetData(message),
+        .size = (size_t)natsMsg_GetDataLength(message), .content_type = bus_message_header(message, "Content-Type"),
+        .header = find_header, .handle = message,
+    };
+}
+
 static void on_message(natsConnection *connection, natsSubscription *from, natsMsg *message, void *context)
 {
     (void)connection, (void)from;
@@ -44,11 +54,7 @@ static void on_message(natsConnection *connection, natsSubscription *from, natsM
     subscription->running += wanted;
     (void)pthread_mutex_unlock(&bus->lock);
     if (wanted) {
-        struct bus_message heard = {
-            .subject = natsMsg_GetSubject(message), .reply = natsMsg_GetReply(message), .data = natsMsg_GetData(message),
-            .size = (size_t)natsMsg_GetDataLength(message), .content_type = bus_message_header(message, "Content-Type"),
-            .header = find_header, .handle = message,
-        };
+        const struct bus_message heard = borrow_message(message);
         subscription->handler(subscription->context, &heard);
         (void)pthread_mutex_lock(&bus->lock);
         subscription->running--;
@@ -187,4 +193,45 @@ void bus_resubscribe(struct bus *bus, struct bus_link *link)
         if (s != NATS_OK)
             return; /* closed again: the keeper comes back with the next link */
     }
+}
+
+static natsStatus collect(natsSubscription *subscription, int wait_ms, bus_handler *handler, void *context)
+{
+    int64_t until_ns = units_now_mono_ns() + wait_ms * UNITS_NS_PER_MS;
+    for (;;) {
+        int64_t left_ms = (until_ns - units_now_mono_ns()) / UNITS_NS_PER_MS;
+        natsMsg *message = NULL;
+        natsStatus s = left_ms > 0 ? natsSubscription_NextMsg(&message, subscription, left_ms) : NATS_TIMEOUT;
+        if (s == NATS_TIMEOUT)
+            return NATS_OK;
+        if (s != NATS_OK)
+            return s;
+        bool nobody = natsMsg_IsNoResponders(message);
+        const struct bus_message heard = borrow_message(message);
+        if (!nobody)
+            handler(context, &heard);
+        natsMsg_Destroy(message);
+        if (nobody)
+            return NATS_NO_RESPONDERS;
+    }
+}
+
+int bus_request_many(struct bus *bus, const char *subject, const void *data, size_t size, int wait_ms, bus_handler *handler, void *context)
+{
+    natsInbox *inbox = NULL;
+    natsSubscription *subscription = NULL;
+    if (!bus_connected(bus))
+        return -ENOTCONN;
+    struct bus_link *link = bus_borrow(bus);
+    natsStatus s = natsInbox_Create(&inbox);
+    if (s == NATS_OK)
+        s = natsConnection_SubscribeSync(&subscription, link->connection, inbox);
+    if (s == NATS_OK)
+        s = natsConnection_PublishRequest(link->connection, subject, inbox, data, (int)size);
+    if (s == NATS_OK)
+        s = collect(subscription, wait_ms, handler, context);
+    natsSubscription_Destroy(subscription);
+    natsInbox_Destroy(inbox);
+    bus_give_back(link);
+    return bus_error(s);
 }

@@ -1,6 +1,6 @@
 /* Messages between memory, protobuf and proto3 JSON. The only place that includes generated protobuf code.
  *
- * Types are protobuf-c's (Tapeloop__V1__SnapshotRequest …), initialised with their __init function. Any message is handled
+ * Types are protobuf-c's (Tapeloop__V1__SnapshotRequest and so on), initialised with their __init function. Any message is handled
  * through its descriptor (message->descriptor), so that adding a message needs no code here.
  * proto3 JSON: lowerCamelCase names out, both spellings in; 64-bit integers as text out, text or number in; fields with
  * their default value left out; maps as objects; unknown names refused with the name. Sources: protobuf.dev "ProtoJSON

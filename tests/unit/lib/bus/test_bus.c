@@ -250,6 +250,26 @@ static void test_buckets(void **state)
     assert_int_equal(-ENOENT, bus_kv_each(bus, "nobucket", note_key, &keys));
 }
 
+static void count_answer(void *context, const struct bus_message *message)
+{
+    assert_non_null(strstr(message->data, "ping_response"));
+    ++*(unsigned *)context;
+}
+
+static void test_request_many(void **state)
+{
+    (void)state;
+    struct bus_service *services[3];
+    unsigned answers = 0;
+    assert_int_equal(-ENOENT, bus_request_many(bus, "nobody.here", NULL, 0, 2000, count_answer, &answers));
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(0, bus_service_start(bus, "snapshotter", "0.1.0", "x", &services[i]));
+    assert_int_equal(0, bus_request_many(bus, "$SRV.PING.snapshotter", NULL, 0, 1000, count_answer, &answers));
+    assert_int_equal(answers, 3);
+    for (unsigned i = 0; i < 3; i++)
+        bus_service_stop(services[i]);
+}
+
 static void test_service(void **state)
 {
     (void)state;
@@ -292,7 +312,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_definitions), cmocka_unit_test(test_publish_and_hear), cmocka_unit_test(test_request), cmocka_unit_test(test_stream),
         cmocka_unit_test(test_queue),       cmocka_unit_test(test_queue_shared),     cmocka_unit_test(test_buckets), cmocka_unit_test(test_service),
-        cmocka_unit_test(test_node_token),
+        cmocka_unit_test(test_node_token),  cmocka_unit_test(test_request_many),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

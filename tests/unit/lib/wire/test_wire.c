@@ -109,7 +109,7 @@ static void test_size_limits(void **state)
     memset(text, ' ', size);
     assert_int_equal(-EMSGSIZE, wire_decode(REQUEST, text, size, NULL, &message, &format, error));
     /* Many empty objects: cheap to send, dear to hold. */
-    strcpy(text, "{\"nodes\":[");
+    memcpy(text, "{\"nodes\":[", 11);
     size_t n = strlen(text);
     while (n + 4 < WIRE_MESSAGE_BYTES_MAX) {
         memcpy(text + n, "{},", 3);
