@@ -104,7 +104,9 @@ static enum job_verdict pull_and_publish(struct job *job, struct job_plan *plan)
     int r = store->driver->begin(store->state, job->name, job->message.sequence, &work);
     if (r < 0)
         return store_judge(job, r);
-    verdict = pull_all(plan, job, work);
+    do { /* a window of more than half a tape is held, pulled and let go part by part */
+        verdict = pull_all(plan, job, work);
+    } while (verdict == JOB_READY && pin_more(plan, job));
     if (verdict == JOB_READY)
         verdict = publish(job, plan, work);
     store->driver->free(work);

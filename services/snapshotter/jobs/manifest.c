@@ -26,7 +26,7 @@ static int compare_objects(const void *a, const void *b)
 static int take_objects(Tapeloop__V1__Manifest *manifest, struct job_plan *plan)
 {
     for (size_t i = 0; i < plan->segments_count; i++) {
-        struct plan_segment *segment = &plan->segments[i];
+        struct plan_segment *segment = plan->segments[i];
         if (!segment->stored)
             continue;
         manifest->bytes += segment->object->bytes + segment->index_object->bytes;

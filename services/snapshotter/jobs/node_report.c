@@ -90,6 +90,20 @@ static void say_losses(struct plan_node *node, const struct losses *losses)
                   units_format_time(losses->from_ns, from, sizeof from), units_format_time(losses->to_ns, to, sizeof to));
 }
 
+static void say_refused(struct plan_node *node)
+{
+    for (size_t i = 0; i < node->refused_count; i++) {
+        const Tapeloop__V1__RefusedSegment *refused = node->refused[i];
+        char from[UNITS_TIME_TEXT_MAX] = "", to[UNITS_TIME_TEXT_MAX] = "";
+        bool timed = refused->first_ns > 0;
+        if (timed) {
+            units_format_time(refused->first_ns, from, sizeof from);
+            units_format_time(refused->last_ns, to, sizeof to);
+        }
+        job_plan_node_say(node, "segment %s%s%s%s%s%s could not be held: %s", refused->segment_id, timed ? " (" : "", from, timed ? " to " : "", to, timed ? ")" : "", refused->reason);
+    }
+}
+
 static int sum_segments(struct plan_node *node)
 {
     Tapeloop__V1__SnapshotNode *report = node->report;
@@ -112,6 +126,7 @@ static int sum_segments(struct plan_node *node)
         report->bytes += segment->object->bytes + segment->index_object->bytes;
     }
     say_losses(node, &losses);
+    say_refused(node);
     return 0;
 }
 

@@ -69,6 +69,14 @@ static bool segment_is_sound(const struct plan_node *node, const Tapeloop__V1__P
     return sealed && pinned->url[0] && strcmp(sealed->node, node->report->name) == 0 && sealed->segment_id[0] && sealed->size > 0;
 }
 
+static struct plan_segment *segment_of(const struct plan_node *node, const char *id)
+{
+    for (struct plan_segment *segment = node->first_segment; segment; segment = segment->next_of_node)
+        if (strcmp(segment->pinned->segment->segment_id, id) == 0)
+            return segment;
+    return NULL;
+}
+
 /* What a page says goes into the report and the plan. Lock held. */
 static int page_take(struct job_plan *plan, struct plan_node *node, Tapeloop__V1__PinReply *reply, bool first, const Tapeloop__V1__PinRequest *request)
 {
@@ -79,6 +87,8 @@ static int page_take(struct job_plan *plan, struct plan_node *node, Tapeloop__V1
             job_plan_node_say(node, "it listed a segment that is none of its own");
             continue;
         }
+        if (segment_of(node, reply->segments[i]->segment->segment_id))
+            continue; /* from an earlier round */
         int r = job_plan_add_segment(plan, node, reply->segments[i]);
         if (r < 0)
             return r;
@@ -86,9 +96,11 @@ static int page_take(struct job_plan *plan, struct plan_node *node, Tapeloop__V1
         i--;
     }
     for (size_t i = 0; i < reply->n_refused; i++) {
-        char from[UNITS_TIME_TEXT_MAX], to[UNITS_TIME_TEXT_MAX];
-        job_plan_node_say(node, "segment %s (%s to %s) could not be held: %s", reply->refused[i]->segment_id, units_format_time(reply->refused[i]->first_ns, from, sizeof from),
-                      units_format_time(reply->refused[i]->last_ns, to, sizeof to), reply->refused[i]->reason);
+        if (segment_of(node, reply->refused[i]->segment_id))
+            continue;
+        ProtobufCMessage *refused = wire_copy(&reply->refused[i]->base);
+        if (!refused || wire_append(&node->refused_count, &node->refused, refused) < 0)
+            return -ENOMEM;
     }
     if (!first)
         return 0;
@@ -112,11 +124,12 @@ static void forget(struct job_plan *plan, struct plan_node *node)
 {
     size_t kept = 0;
     for (size_t i = 0; i < plan->segments_count; i++)
-        if (plan->segments[i].node == node)
-            wire_free(plan->segments[i].pinned);
+        if (plan->segments[i]->node == node)
+            job_plan_drop_segment(plan->segments[i]);
         else
             plan->segments[kept++] = plan->segments[i];
     plan->segments_count = kept;
+    job_plan_clear_refused(node);
     atomic_store(&node->segments_left, 0);
     Tapeloop__V1__SnapshotNode *fresh = WIRE_NEW(Tapeloop__V1__SnapshotNode, tapeloop__v1__snapshot_node__descriptor);
     if (fresh && wire_set_string(&fresh->name, node->report->name) == 0) {
@@ -128,7 +141,7 @@ static void forget(struct job_plan *plan, struct plan_node *node)
 }
 
 /* All pages of a window. */
-static int pin_window(struct job_plan *plan, struct job *job, struct plan_node *node, int64_t from_ns, int64_t to_ns, bool seal, char *error)
+static int pin_window(struct job_plan *plan, struct job *job, struct plan_node *node, int64_t from_ns, int64_t to_ns, bool seal, bool again, char *error)
 {
     char lease[STORE_NAME_MAX + 24];
     lease_name(job, lease, sizeof lease);
@@ -151,10 +164,10 @@ static int pin_window(struct job_plan *plan, struct job *job, struct plan_node *
         node->answered = true;
         job_advance(job);
         uint64_t more = reply->more_after_ordinal;
-        if (page == 0)
+        if (page == 0 && !again)
             pin_clock(request.sent_ns, reply->received_ns, reply->replied_ns, arrived_ns, &node->report->clock_offset_ns, &node->report->clock_uncertainty_ns);
         pthread_mutex_lock(&plan->lock);
-        r = page_take(plan, node, reply, page == 0, &request);
+        r = page_take(plan, node, reply, page == 0 && !again, &request);
         pthread_mutex_unlock(&plan->lock);
         if (r < 0 || more == 0)
             return r;
@@ -193,7 +206,7 @@ static void widen(struct plan_node *node, const struct request_window *window)
 
 static int pin_node(struct job_plan *plan, struct job *job, struct plan_node *node, char *error)
 {
-    int r = pin_window(plan, job, node, job->window.from_ns, job->window.to_ns, true, error);
+    int r = pin_window(plan, job, node, job->window.from_ns, job->window.to_ns, true, false, error);
     widen(node, &job->window);
     if (r < 0)
         return r;
@@ -203,13 +216,41 @@ static int pin_node(struct job_plan *plan, struct job *job, struct plan_node *no
     pthread_mutex_lock(&plan->lock);
     forget(plan, node);
     pthread_mutex_unlock(&plan->lock);
-    r = pin_window(plan, job, node, node->select_from_ns, node->select_to_ns, true, error);
+    r = pin_window(plan, job, node, node->select_from_ns, node->select_to_ns, true, false, error);
     node->report->clock_offset_ns = offset_ns; /* of the first exchange, by which the window was chosen */
     node->report->clock_uncertainty_ns = uncertain_ns;
     return r;
 }
 
 struct pin_crew { struct job_plan *plan; struct job *job; atomic_size_t next; };
+
+/* The refused, once there is room again: what was pulled has been let go. True: there is more to pull. */
+static bool pin_node_more(struct job_plan *plan, struct job *job, struct plan_node *node)
+{
+    size_t before = plan->segments_count;
+    int64_t from_ns = node->select_to_ns;
+    char error[256];
+    for (size_t i = 0; i < node->refused_count; i++)
+        from_ns = node->refused[i]->first_ns < from_ns ? node->refused[i]->first_ns : from_ns;
+    if (from_ns < node->select_from_ns)
+        from_ns = node->select_from_ns;
+    job_plan_clear_refused(node);
+    int r = pin_window(plan, job, node, from_ns, node->select_to_ns, false, true, error);
+    if (r < 0)
+        say_silent(node, r, error);
+    return plan->segments_count > before;
+}
+
+bool pin_more(struct job_plan *plan, struct job *job)
+{
+    bool more = false;
+    for (size_t i = 0; i < plan->nodes_count; i++)
+        if (plan->nodes[i].refused_count > 0 && pin_node_more(plan, job, &plan->nodes[i]))
+            more = true;
+    if (more)
+        job_plan_order(plan);
+    return more;
+}
 
 static void *pin_thread(void *context)
 {
@@ -249,15 +290,13 @@ enum job_verdict pin_all(struct job_plan *plan, struct job *job)
 /* Replaces url and token of what is still wanted by those of a fresh page. Lock held. */
 static void tokens_take(const struct plan_node *node, Tapeloop__V1__PinReply *reply)
 {
-    for (size_t i = 0; i < reply->n_segments; i++)
-        for (struct plan_segment *segment = node->first_segment; segment; segment = segment->next_of_node) {
-            if (segment->done || !reply->segments[i]->segment
-                || strcmp(segment->pinned->segment->segment_id, reply->segments[i]->segment->segment_id) != 0)
-                continue;
-            (void)wire_set_string(&segment->pinned->url, reply->segments[i]->url);
-            (void)wire_set_string(&segment->pinned->token, reply->segments[i]->token);
-            break;
-        }
+    for (size_t i = 0; i < reply->n_segments; i++) {
+        struct plan_segment *segment = reply->segments[i]->segment ? segment_of(node, reply->segments[i]->segment->segment_id) : NULL;
+        if (!segment || segment->done)
+            continue;
+        (void)wire_set_string(&segment->pinned->url, reply->segments[i]->url);
+        (void)wire_set_string(&segment->pinned->token, reply->segments[i]->token);
+    }
 }
 
 /* Pins again from `from_ns` on, without sealing. */

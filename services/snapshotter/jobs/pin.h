@@ -11,6 +11,8 @@
 
 /* Pins the window on every node of the plan and fills in reports and segments. Nodes that do not answer are named in their reports. JOB_READY or how the job ends. */
 enum job_verdict pin_all(struct job_plan *plan, struct job *job);
+/* Asks again for what had no room, now that the rest was pulled and let go. True: more segments are in the plan, to be pulled. */
+bool pin_more(struct job_plan *plan, struct job *job);
 /* Renews the leases of all nodes that still have segments to pull. */
 void pin_renew(struct job_plan *plan, struct job *job);
 /* New url and token for one segment whose token was refused. 0, -ENOENT: the node does not have it any more; -errno. */

@@ -19,21 +19,36 @@ int job_plan_new(struct job_plan **ret)
     return 0;
 }
 
+void job_plan_clear_refused(struct plan_node *node)
+{
+    for (size_t i = 0; i < node->refused_count; i++)
+        wire_free(node->refused[i]);
+    free(node->refused);
+    node->refused = NULL;
+    node->refused_count = 0;
+}
+
+void job_plan_drop_segment(struct plan_segment *segment)
+{
+    wire_free(segment->pinned);
+    wire_free(segment->object);
+    wire_free(segment->index_object);
+    for (size_t i = 0; i < segment->gaps_count; i++)
+        wire_free(segment->gaps[i]);
+    free(segment->gaps);
+    free(segment);
+}
+
 void job_plan_free(struct job_plan *plan)
 {
     if (!plan)
         return;
-    for (size_t i = 0; i < plan->nodes_count; i++)
+    for (size_t i = 0; i < plan->nodes_count; i++) {
         wire_free(plan->nodes[i].report);
-    for (size_t i = 0; i < plan->segments_count; i++) {
-        struct plan_segment *segment = &plan->segments[i];
-        wire_free(segment->pinned);
-        wire_free(segment->object);
-        wire_free(segment->index_object);
-        for (size_t g = 0; g < segment->gaps_count; g++)
-            wire_free(segment->gaps[g]);
-        free(segment->gaps);
+        job_plan_clear_refused(&plan->nodes[i]);
     }
+    for (size_t i = 0; i < plan->segments_count; i++)
+        job_plan_drop_segment(plan->segments[i]);
     free(plan->nodes);
     free(plan->segments);
     pthread_mutex_destroy(&plan->lock);
@@ -174,12 +189,17 @@ int job_plan_add_segment(struct job_plan *plan, struct plan_node *node, Tapeloop
     if (count >= PLAN_SEGMENTS_MAX)
         return -E2BIG;
     if ((count & (count - 1)) == 0) { /* grows at powers of two */
-        struct plan_segment *segments = reallocarray(plan->segments, count ? count * 2 : 1, sizeof *segments);
+        struct plan_segment **segments = reallocarray(plan->segments, count ? count * 2 : 1, sizeof *segments);
         if (!segments)
             return -ENOMEM;
         plan->segments = segments;
     }
-    plan->segments[count] = (struct plan_segment){ .node = node, .pinned = pinned };
+    struct plan_segment *segment = calloc(1, sizeof *segment);
+    if (!segment)
+        return -ENOMEM;
+    segment->node = node;
+    segment->pinned = pinned;
+    plan->segments[count] = segment;
     plan->segments_count++;
     atomic_fetch_add(&node->segments_left, 1);
     return 0;
@@ -187,8 +207,8 @@ int job_plan_add_segment(struct job_plan *plan, struct plan_node *node, Tapeloop
 
 static int compare_segments(const void *a, const void *b)
 {
-    const struct plan_segment *x = a, *y = b;
-    const Tapeloop__V1__SegmentSealed *s = x->pinned->segment, *t = y->pinned->segment;
+    const struct plan_segment *const *x = a, *const *y = b;
+    const Tapeloop__V1__SegmentSealed *s = (*x)->pinned->segment, *t = (*y)->pinned->segment;
     if (s->first_ns != t->first_ns)
         return s->first_ns < t->first_ns ? -1 : 1;
     int nodes = strcmp(s->node, t->node);
@@ -211,8 +231,10 @@ void job_plan_order(struct job_plan *plan)
     if (plan->segments_count > 0)
         qsort(plan->segments, plan->segments_count, sizeof *plan->segments, compare_segments);
     plan->bytes_bound = 0;
+    for (size_t i = 0; i < plan->nodes_count; i++)
+        plan->nodes[i].first_segment = NULL;
     for (size_t i = plan->segments_count; i-- > 0;) {
-        struct plan_segment *segment = &plan->segments[i];
+        struct plan_segment *segment = plan->segments[i];
         plan->bytes_bound += bytes_expected(segment);
         segment->next_of_node = segment->node->first_segment;
         segment->node->first_segment = segment;

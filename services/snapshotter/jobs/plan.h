@@ -18,6 +18,8 @@ struct plan_node {
     int64_t heartbeat_ns;
     int64_t oldest_ns, newest_ns;           /* the tape's boundaries */
     int64_t select_from_ns, select_to_ns;   /* the window on this node's clock, widened by what is uncertain */
+    Tapeloop__V1__RefusedSegment **refused; /* of the last pin: what it had no room to hold */
+    size_t refused_count;
     struct plan_segment *first_segment;     /* oldest first, by next_of_node; after job_plan_order */
     atomic_uint segments_left;
 };
@@ -39,7 +41,7 @@ struct plan_segment {
 struct job_plan {
     pthread_mutex_t lock;                   /* urls and tokens; the reports while nodes are pinned */
     struct plan_node *nodes; size_t nodes_count;
-    struct plan_segment *segments; size_t segments_count;
+    struct plan_segment **segments; size_t segments_count;
     uint64_t bytes_bound;                   /* about what the store will take */
 };
 
@@ -51,8 +53,12 @@ enum job_verdict job_plan_expect(struct job_plan *plan, struct job *job);
 bool job_plan_labels_match(const Tapeloop__V1__SnapshotRequest *request, const Tapeloop__V1__NodeHeartbeat *heartbeat);
 /* Adds a segment; takes over pinned. 0, -E2BIG, -ENOMEM. Lock held by the caller. */
 int job_plan_add_segment(struct job_plan *plan, struct plan_node *node, Tapeloop__V1__PinnedSegment *pinned);
-/* Oldest first, and counts. After all nodes are pinned. */
+/* Oldest first, and counts. After all nodes are pinned, and again after more was added; no pulls are under way. */
 void job_plan_order(struct job_plan *plan);
+/* Frees one that is taken out of the plan. */
+void job_plan_drop_segment(struct plan_segment *segment);
+/* Forgets what the last pin refused. */
+void job_plan_clear_refused(struct plan_node *node);
 /* Adds to report->reason, with "; " between. */
 void job_plan_node_say(struct plan_node *node, const char *format, ...) __attribute__((format(printf, 2, 3)));
 #endif

@@ -27,8 +27,7 @@ static void segment_done(struct crew *crew, struct plan_segment *segment)
 {
     struct job *job = crew->job;
     atomic_store(&segment->done, true);
-    if (segment->stored)
-        pin_release(job, segment);
+    pin_release(job, segment);
     atomic_fetch_add(&job->segments_done, 1);
     if (atomic_fetch_sub(&segment->node->segments_left, 1) == 1)
         atomic_fetch_add(&job->nodes_done, 1);
@@ -41,10 +40,12 @@ static int pull_some(struct crew *crew, struct segment_puller *puller)
         size_t i = atomic_fetch_add(&crew->next, 1);
         if (i >= crew->plan->segments_count)
             return 0;
-        int r = segment_pull(puller, &crew->plan->segments[i]);
+        if (atomic_load(&crew->plan->segments[i]->done))
+            continue; /* in an earlier round */
+        int r = segment_pull(puller, crew->plan->segments[i]);
         if (r < 0)
             return r;
-        segment_done(crew, &crew->plan->segments[i]);
+        segment_done(crew, crew->plan->segments[i]);
     }
     return 0;
 }
@@ -112,9 +113,10 @@ enum job_verdict pull_all(struct job_plan *plan, struct job *job, struct store_w
     size_t count = 0;
     atomic_store(&job->segments_total, plan->segments_count);
     atomic_store(&job->bytes_total, plan->bytes_bound);
+    unsigned nodes_done = 0;
     for (size_t i = 0; i < plan->nodes_count; i++)
-        if (atomic_load(&plan->nodes[i].segments_left) == 0)
-            atomic_fetch_add(&job->nodes_done, 1);
+        nodes_done += atomic_load(&plan->nodes[i].segments_left) == 0;
+    atomic_store(&job->nodes_done, nodes_done);
     job_set_stage(job, JOB_PULLING);
     while (count < job->service->options.pulls && count < plan->segments_count && pthread_create(&threads[count], NULL, pull_thread, &crew) == 0)
         count++;
