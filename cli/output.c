@@ -99,6 +99,11 @@ void cli_table_print(struct cli_table *table, size_t indent, FILE *out)
     }
     if (table->failed)
         fputs("tapeloop: out of memory, rows are missing\n", stderr);
+    cli_table_clear(table);
+}
+
+void cli_table_clear(struct cli_table *table)
+{
     for (size_t i = 0; i < table->cells_count; i++)
         free(table->cells[i]);
     free(table->cells);

@@ -24,4 +24,5 @@ void cli_table_add(struct cli_table *table, const char *text);
 void cli_table_format(struct cli_table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Writes the whole rows, each behind `indent` spaces, and empties the table. */
 void cli_table_print(struct cli_table *table, size_t indent, FILE *out);
+void cli_table_clear(struct cli_table *table);
 #endif

@@ -81,9 +81,13 @@ static int run_list(const void *fields, char **arguments, size_t count)
     int code = read_list(options, bus, snapshots, &table);
     if (options->json)
         return code == 0 ? cli_print_json(json_pack("{s:O}", "snapshots", snapshots)) : code;
-    if (code == 0 && table.cells_count == table.columns)
+    if (code == 0 && table.cells_count > table.columns) {
+        cli_table_print(&table, 0, stdout);
+        return code;
+    }
+    cli_table_clear(&table);
+    if (code == 0)
         puts("no snapshot is kept");
-    cli_table_print(&table, 0, code == 0 && table.cells_count > table.columns ? stdout : stderr);
     return code;
 }
 

@@ -16,6 +16,7 @@
 #include "units/units.h"
 
 #define TURN_MS 100
+#define TURN_FAILED (-1) /* beside 0 and the numbers of signals */
 #define SAY_INTERVAL_NS (5 * UNITS_NS_PER_S)     /* of what is waited for */
 #define BUS_LIMIT_NS (30 * UNITS_NS_PER_S)       /* nats-server starts within a second, or reads a large store first */
 #define ANSWER_WAIT_MS 1000
@@ -281,7 +282,7 @@ static bool is_answering(struct up *up)
     return bus_request(up->bus, "snapshot.list", "{\"limit\":1}", 11, false, ANSWER_WAIT_MS, &answer, &size) == 0;
 }
 
-/* Turns until reached says yes. 0; CLI_FAILED, having said why; or a signal's number. limit_ns 0: for as long as it takes. */
+/* Turns until reached says yes. 0; TURN_FAILED, having said why; or the number of the signal that asks to stop. limit_ns 0: for as long as it takes. */
 static int turn_until(struct up *up, bool (*reached)(struct up *up), int64_t limit_ns)
 {
     int64_t began = units_now_mono_ns();
@@ -296,11 +297,13 @@ static int turn_until(struct up *up, bool (*reached)(struct up *up), int64_t lim
             char text[96];
             if (up->stack.failed == STACK_NATS)
                 up_nats_show_log(up->nats_folder, stderr);
-            return cli_fail(&up->options->cli, "unavailable", "%s cannot start: it %s; what it said stands above", child->name, up_child_end_text(child, text, sizeof text));
+            (void)cli_fail(&up->options->cli, "unavailable", "%s cannot start: it %s; what it said stands above", child->name, up_child_end_text(child, text, sizeof text));
+            return TURN_FAILED;
         }
         if (limit_ns && now - began >= limit_ns) {
             up_nats_show_log(up->nats_folder, stderr);
-            return cli_fail(&up->options->cli, "unavailable", "the bus does not come up: %s", up->waits_for);
+            (void)cli_fail(&up->options->cli, "unavailable", "the bus does not come up: %s", up->waits_for);
+            return TURN_FAILED;
         }
         if (now - up->said_ns >= SAY_INTERVAL_NS) {
             fprintf(stderr, "tapeloop: waiting for: %s\n", up->waits_for);
@@ -314,13 +317,13 @@ static int start_all(struct up *up)
 {
     fprintf(stderr, "tapeloop: starting the bus on %s, everything in %s\n", up->url, up->data);
     if (up_stack_start(&up->stack, STACK_NATS) < 0)
-        return CLI_FAILED;
+        return TURN_FAILED;
     int rc = turn_until(up, is_bus_up, BUS_LIMIT_NS);
     if (rc != 0)
         return rc;
     fputs("tapeloop: the bus is up; starting capture and waiting for its first proof\n", stderr);
     if (up_stack_start(&up->stack, STACK_CAPTURER) < 0 || up_stack_start(&up->stack, STACK_SNAPSHOTTER) < 0)
-        return CLI_FAILED;
+        return TURN_FAILED;
     rc = turn_until(up, is_recording, 0);
     if (rc == 0)
         rc = turn_until(up, is_answering, 0);
@@ -346,17 +349,14 @@ static int run_stack(struct up *up)
     int rc = start_all(up);
     bus_close(up->bus);
     up->bus = NULL;
-    if (rc == 0)
-        rc = say_ready(up);
-    if (rc == 0) {
-        up->stack.settled = true;
-        while (rc == 0)
-            rc = up_stack_turn(&up->stack, SAY_INTERVAL_NS / UNITS_NS_PER_MS);
-    }
+    if (rc == 0 && say_ready(up) != 0)
+        rc = TURN_FAILED;
+    up->stack.settled = rc == 0;
+    while (rc == 0)
+        rc = up_stack_turn(&up->stack, SAY_INTERVAL_NS / UNITS_NS_PER_MS);
     bool well = up_stack_stop(&up->stack);
     (void)unlink(up->url_path);
-    /* A signal's number is above every exit code of ours but SIGHUP, which is as good a wish to stop. */
-    return rc == CLI_FAILED && !up->stack.settled ? CLI_FAILED : well ? CLI_OK : CLI_FAILED;
+    return well && rc != TURN_FAILED ? CLI_OK : CLI_FAILED;
 }
 
 static int run(const void *fields, char **arguments, size_t count)

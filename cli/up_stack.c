@@ -1,4 +1,5 @@
-/* The processes of `tapeloop up`. See up_stack.h. */
+bool crashed = WIFSIGNALED(status) && WTERMSIG(status) != SIGTERM; /* that one may have come before its handler was in place */
+        if (crashed || (WIFEXITED(status) && which/* The processes of `tapeloop up`. See up_stack.h. */
 #include "cli/up_stack.h"
 
 #include <assert.h>
@@ -51,8 +52,13 @@ static void note_end(struct up_stack *stack, int which, int status)
     char text[96];
     pid_t pid = child->pid;
     up_child_ended(child, status);
-    if (!stack->wanted[which])
-        return; /* it was asked to */
+    if (!stack->wanted[which]) { /* it was asked to; nats-server says 1 to that */
+        if (WIFSIGNALED(status) || (which != STACK_NATS && WEXITSTATUS(status) != 0)) {
+            log_error("did not stop well", "program=%s pid=%d how=%s", child->name, (int)pid, log_quote(up_child_end_text(child, text, sizeof text)));
+            stack->stopped_badly = true;
+        }
+        return;
+    }
     double pause = (double)(child->start_at_ns - units_now_mono_ns()) / (double)UNITS_NS_PER_S;
     log_warning("ended by itself", "program=%s pid=%d how=%s restart_in_s=%.1f", child->name, (int)pid, log_quote(up_child_end_text(child, text, sizeof text)), pause);
     bool misused = WIFEXITED(status) && (WEXITSTATUS(status) == 2 || WEXITSTATUS(status) == 127);
@@ -95,31 +101,29 @@ int up_stack_turn(struct up_stack *stack, int ms)
     return number == SIGINT || number == SIGTERM || number == SIGHUP ? number : 0;
 }
 
-/* False: it had to be killed. */
-static bool stop_one(struct up_stack *stack, int which, bool *hurry)
+static void stop_one(struct up_stack *stack, int which, bool *hurry)
 {
     struct up_child *child = &stack->children[which];
     stack->wanted[which] = false;
     if (!child->pid)
-        return true;
+        return;
     log_info("stopping", "program=%s pid=%d", child->name, (int)child->pid);
     (void)kill(child->pid, SIGTERM);
     int64_t until = units_now_mono_ns() + STOP_LIMIT_NS;
     while (child->pid && !*hurry && units_now_mono_ns() < until)
         *hurry = up_stack_turn(stack, TURN_MS) != 0;
     if (!child->pid)
-        return true;
+        return;
     log_error("killed, as it did not stop", "program=%s pid=%d", child->name, (int)child->pid);
     (void)kill(child->pid, SIGKILL);
     while (child->pid)
         (void)up_stack_turn(stack, TURN_MS);
-    return false;
 }
 
 bool up_stack_stop(struct up_stack *stack)
 {
-    bool well = true, hurry = false;
+    bool hurry = false;
     for (int i = STACK_COUNT - 1; i >= 0; i--)
-        well = stop_one(stack, i, &hurry) && well;
-    return well;
+        stop_one(stack, i, &hurry);
+    return !stack->stopped_badly;
 }

@@ -13,6 +13,7 @@ struct up_stack {
     bool wanted[STACK_COUNT];   /* started by the caller: kept running */
     bool settled;               /* everything ran once: from now on a failure means a restart, however often */
     int failed;                 /* the child that cannot be started, or -1 */
+    bool stopped_badly;         /* one crashed or had to be killed while it was being stopped */
 };
 
 /* Blocks the signals that the loop takes with sigtimedwait. Before any other thread starts. */
@@ -21,6 +22,6 @@ void up_stack_block_signals(void);
 int up_stack_turn(struct up_stack *stack, int ms);
 /* -errno, having said so. */
 int up_stack_start(struct up_stack *stack, int which);
-/* Stops all, last started first, each before the next; what does not stop in time, or after a second signal, is killed. True: all stopped by themselves. */
+/* Stops all, last started first, each before the next; what does not stop in time, or after a second signal, is killed. True: all stopped well, by themselves. */
 bool up_stack_stop(struct up_stack *stack);
 #endif
