@@ -17,9 +17,10 @@
 #define BUFFER_BYTES (512 * 1024L) /* libcurl's largest: fewer calls of the sink */
 #define CONNECT_TIMEOUT_MS 5000L
 #define STALL_BYTES_PER_S 1024L
-#define STALL_S 15L
+#define STALL_S 15
+#define KEEPALIVE_S 60L
 
-struct http_client { CURL *curl; };
+struct http_client { CURL *curl; unsigned stall_s; };
 
 /* One fetch. */
 struct fetch {
@@ -47,9 +48,12 @@ int http_client_new(struct http_client **ret)
         free(client);
         return -ENOMEM;
     }
+    client->stall_s = STALL_S;
     *ret = client;
     return 0;
 }
+
+void http_client_set_stall(struct http_client *client, unsigned seconds) { client->stall_s = seconds; }
 
 void http_client_free(struct http_client *client)
 {
@@ -159,7 +163,7 @@ static int conclude(struct fetch *fetch, CURLcode code, const char *curl_says, c
     return 0;
 }
 
-static void set_options(struct fetch *fetch, const char *url, const char *range, struct curl_slist *headers, char *curl_says)
+static void set_options(const struct http_client *client, struct fetch *fetch, const char *url, const char *range, struct curl_slist *headers, char *curl_says)
 {
     CURL *curl = fetch->curl;
     curl_easy_reset(curl); /* keeps the connection */
@@ -170,7 +174,9 @@ static void set_options(struct fetch *fetch, const char *url, const char *range,
     (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
     (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, STALL_BYTES_PER_S);
-    (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, STALL_S);
+    (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)client->stall_s); /* 0 is off */
+    (void)curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L); /* finds a server that has gone, also in a silent stream */
+    (void)curl_easy_setopt(curl, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_S);
     (void)curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, BUFFER_BYTES);
     (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     (void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, curl_says);
@@ -196,7 +202,7 @@ int http_client_get(struct http_client *client, const char *url, const char *tok
         }
     }
     (void)snprintf(range, sizeof range, "%" PRIu64 "-%" PRIu64, from, to ? to - 1 : 0);
-    set_options(&fetch, url, to ? range : NULL, headers, curl_says);
+    set_options(client, &fetch, url, to ? range : NULL, headers, curl_says);
     CURLcode code = curl_easy_perform(client->curl);
     int rc = conclude(&fetch, code, curl_says, error);
     (void)curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, NULL);

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -23,7 +24,8 @@
 
 #define CONNECTION_MEMORY_BYTES (256 * 1024) /* MHD's pool per connection: request headers and, for a stream, its largest chunk */
 #define STREAM_BLOCK_BYTES (128 * 1024)
-#define IDLE_TIMEOUT_S 30                    /* a client that takes nothing for so long is gone */
+#define IDLE_TIMEOUT_S 30                    /* a client that takes nothing of a file, or asks for nothing, for so long is gone */
+#define KEEPALIVE_IDLE_S 60                  /* streams have no time-out: the kernel finds out whether their client still lives */
 #define LISTEN_BACKLOG 256
 #define ACCEPT_PAUSE_US 20000
 #define EPOLL_THREADS 2                      /* sendfile is the kernel's work: two keep a disk and a network busy */
@@ -76,6 +78,8 @@ static bool add_headers(struct MHD_Response *response, const struct http_answer 
     bool file = answer->fd >= 0, text = !file && !answer->read, good = true;
     const char *type = answer->content_type ? answer->content_type : text ? "text/plain; charset=utf-8" : "application/octet-stream";
     good = good && MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES;
+    if (answer->read)
+        good = good && MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close") == MHD_YES; /* no time-out is left to end it */
     if (file)
         good = good && MHD_add_response_header(response, MHD_HTTP_HEADER_ACCEPT_RANGES, "bytes") == MHD_YES;
     range[0] = '\0';
@@ -100,7 +104,9 @@ static enum MHD_Result queue_answer(struct MHD_Connection *connection, struct ex
         return MHD_NO; /* closes the connection */
     }
     enum MHD_Result queued = MHD_NO;
-    if (add_headers(response, answer))
+    /* A stream may be silent for long (a filter that takes little), and its reader may pause it: MHD would take either for a dead client. */
+    bool patient = !answer->read || MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u) == MHD_YES;
+    if (patient && add_headers(response, answer))
         queued = MHD_queue_response(connection, (unsigned)answer->status, response);
     if (queued == MHD_NO)
         answer->fd = -1; /* closed with the response, below */
@@ -205,6 +211,13 @@ static void note_connection(void *context, struct MHD_Connection *connection, vo
         leave_room(context);
 }
 
+static void set_keepalive(int fd)
+{
+    int on = 1, idle = KEEPALIVE_IDLE_S;
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+}
+
 static void *accept_clients(void *context)
 {
     struct http_server *server = context;
@@ -213,6 +226,7 @@ static void *accept_clients(void *context)
         socklen_t size = sizeof address;
         int fd = accept4(server->listen_fd, (struct sockaddr *)&address, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
         int why = errno;
+        set_keepalive(fd);
         if (fd < 0 || MHD_add_connection(server->daemon, fd, (struct sockaddr *)&address, size) != MHD_YES)
             leave_room(server);
         if (fd < 0 && (why == EMFILE || why == ENFILE || why == ENOBUFS || why == ENOMEM))
