@@ -133,9 +133,28 @@ static void statuses_have_their_errors(void **state)
     }
 }
 
+static void a_silent_server_is_given_up(void **state)
+{
+    (void)state;
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t size = sizeof address;
+    struct http_client *client;
+    char url[64];
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* the kernel takes the connection, nobody answers */
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/x", ntohs(address.sin_port));
+    assert_int_equal(http_client_new(&client), 0);
+    http_client_set_stall(client, 1);
+    assert_int_equal(http_client_get(client, url, NULL, 0, 0, take, &sink, error), -ETIMEDOUT);
+    http_client_free(client);
+    (void)close(listener);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(a_good_range_arrives), cmocka_unit_test(another_body_than_asked_for_never_arrives),
-                                        cmocka_unit_test(a_body_of_another_length_is_an_error), cmocka_unit_test(statuses_have_their_errors) };
+                                        cmocka_unit_test(a_body_of_another_length_is_an_error), cmocka_unit_test(statuses_have_their_errors), cmocka_unit_test(a_silent_server_is_given_up) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
