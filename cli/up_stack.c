@@ -1,5 +1,4 @@
-bool crashed = WIFSIGNALED(status) && WTERMSIG(status) != SIGTERM; /* that one may have come before its handler was in place */
-        if (crashed || (WIFEXITED(status) && which/* The processes of `tapeloop up`. See up_stack.h. */
+/* The processes of `tapeloop up`. See up_stack.h. */
 #include "cli/up_stack.h"
 
 #include <assert.h>
@@ -53,7 +52,8 @@ static void note_end(struct up_stack *stack, int which, int status)
     pid_t pid = child->pid;
     up_child_ended(child, status);
     if (!stack->wanted[which]) { /* it was asked to; nats-server says 1 to that */
-        if (WIFSIGNALED(status) || (which != STACK_NATS && WEXITSTATUS(status) != 0)) {
+        /* A SIGTERM may have come before its handler was in place. */
+        if (WIFSIGNALED(status) ? WTERMSIG(status) != SIGTERM : which != STACK_NATS && WEXITSTATUS(status) != 0) {
             log_error("did not stop well", "program=%s pid=%d how=%s", child->name, (int)pid, log_quote(up_child_end_text(child, text, sizeof text)));
             stack->stopped_badly = true;
         }
