@@ -74,6 +74,13 @@ wait_for 20 "snapshot.failed for what is no JSON" eval '[ "$(grep -c "^snapshot.
 publish '{"name":"after","last":"60s"}'
 wait_for 20 "a good request after the bad ones" has_event snapshot.ready after
 
+# A window that ends in the future is waited for.
+publish "{\"name\":\"future\",\"from\":\"$(now_rfc3339)\",\"to\":\"$(rfc3339 $(($(date +%s) + 4)))\"}"
+send --rate 5000 --count 10000 --start 25000
+has_event snapshot.ready future && fail "a window was closed before its end"
+wait_for 20 "a window that ended in the future" has_event snapshot.ready future
+equal "$(events_of snapshot.ready future | jq -r .packets)" 10000 "packets of a window that ended in the future"
+
 # Two share the work: each of eight is done once, and both did some.
 snapshotter_start second
 for i in 1 2 3 4 5 6 7 8; do publish "{\"name\":\"shared-$i\",\"last\":\"90s\"}"; done
@@ -121,7 +128,7 @@ else
     nats_start
     streams_apply
     DATA=$DATA_KEPT capturer_start 256Mi
-    send --rate 10000 --count 20000 --start 30000
+    send --rate 10000 --count 20000 --start 40000
     settle
     start small "$BIN/snapshotter" --store "$WORK/small" --listen 127.0.0.1:0
     wait_ready small

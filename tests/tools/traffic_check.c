@@ -16,7 +16,7 @@ struct check {
     bool foreign_allowed;
     uint8_t *seen;                      /* one bit per packet */
     uint64_t *flow_next;                /* per flow: number after the last one seen */
-    uint64_t faults[FAULT_COUNT], packets, bytes, fine;
+    uint64_t faults[FAULT_COUNT], packets, bytes, fine, drops;
     int64_t first_ns, last_ns;
     uint8_t made[TRAFFIC_FRAME_BYTES_MAX + 8];
 };
@@ -36,6 +36,7 @@ static void check_packet(struct check *check, const struct capture_packet *packe
         return;
     }
     check->packets++;
+    check->drops += packet->drops;
     check->bytes += packet->captured;
     if (packet->captured != packet->length)
         fault(check, FAULT_CUT, index, packet->time_ns);
@@ -142,7 +143,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "traffic_check: %s %s\n", path, reader.problem);
     check_missing(&check);
     bool good = check_verdict(&check) && !reader.problem;
-    printf("{\"good\":%s,\"packets\":%llu,\"bytes\":%llu", good ? "true" : "false", (unsigned long long)check.packets, (unsigned long long)check.bytes);
+    printf("{\"good\":%s,\"packets\":%llu,\"bytes\":%llu,\"drops\":%llu", good ? "true" : "false", (unsigned long long)check.packets, (unsigned long long)check.bytes,
+           (unsigned long long)check.drops);
     for (int k = 0; k < FAULT_COUNT; k++)
         printf(",\"%s\":%llu", fault_names[k], (unsigned long long)check.faults[k]);
     printf(",\"first_ns\":%lld,\"last_ns\":%lld,\"events\":%llu,\"statistics\":%llu}\n", (long long)check.first_ns, (long long)check.last_ns,
