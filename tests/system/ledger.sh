@@ -25,7 +25,7 @@ snapshot_export gap --output "$WORK/gap.pcapng"
 verdict=$("$TOOLS/traffic_check" --count "$SENT" "$WORK/gap.pcapng" 2>"$WORK/check.err" || true)
 say "$verdict"
 missing=$(jq .missing <<<"$verdict")
-at_least "$missing" 10000 "packets lost by standing still for two seconds" 
+at_least "$missing" 10000 "packets lost by standing still for two seconds"
 equal "$(jq '.duplicate + .corrupt + .disorder + .time_back + .foreign + .cut' <<<"$verdict")" 0 "faults in what was recorded: $(cat "$WORK/check.err")"
 ledger() { jq -r ".nodes[0].ledger.$1 // \"0\"" "$manifest"; }
 equal "$(ledger offeredPackets)" "$SENT" "packets offered by the manifest's ledger"
