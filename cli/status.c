@@ -7,9 +7,9 @@
 #include "cli/ask.h"
 #include "cli/node_list.h"
 #include "cli/output.h"
-#include "mem/cleanup.h"
 
-#define SERVICE_WAIT_MS 2000
+#define ANSWERS_WAIT_MS 300       /* for all that answer: the first comes within a millisecond or two */
+#define SNAPSHOTTERS_SHOWN_MAX 100
 
 static const struct option rows[] = { CLI_ROW_JSON };
 
@@ -17,18 +17,15 @@ struct status {
     struct node_list nodes;
     size_t recording;
     char streams_problem[256];      /* "" where all are there */
-    json_t *snapshotter;            /* one that answers; NULL: none */
+    json_t *snapshotters;           /* their answers to $SRV.PING: name, id, version */
 };
 
-/* Any one of them answers for all: they share their work. */
-static json_t *find_snapshotter(struct bus *bus)
+static void take_snapshotter(void *context, const struct bus_message *message)
 {
-    mem_auto_free void *answer = NULL;
-    size_t size = 0;
-    if (bus_request(bus, "$SRV.PING.snapshotter", "", 0, false, SERVICE_WAIT_MS, &answer, &size) < 0)
-        return NULL;
-    json_t *json = json_loadb(answer, size, 0, NULL);
-    return json ? json : json_object();
+    json_t *answer = json_loadb(message->data, message->size, 0, NULL);
+    if (answer && json_array_size(context) < SNAPSHOTTERS_SHOWN_MAX)
+        (void)json_array_append(context, answer);
+    json_decref(answer);
 }
 
 static int read_status(const struct cli_options *options, struct bus *bus, struct status *ret)
@@ -42,7 +39,8 @@ static int read_status(const struct cli_options *options, struct bus *bus, struc
         return CLI_FAILED;
     for (size_t i = 0; i < ret->nodes.count; i++)
         ret->recording += ret->nodes.nodes[i].recording;
-    ret->snapshotter = find_snapshotter(bus);
+    ret->snapshotters = json_array();
+    (void)bus_request_many(bus, "$SRV.PING.snapshotter", "", 0, ANSWERS_WAIT_MS, take_snapshotter, ret->snapshotters); /* none is an answer too */
     return 0;
 }
 
@@ -51,8 +49,8 @@ static int print_document(const struct cli_options *options, const struct status
     json_t *nodes = json_array();
     for (size_t i = 0; i < status->nodes.count; i++)
         (void)json_array_append_new(nodes, node_json(&status->nodes.nodes[i]));
-    return cli_print_json(json_pack("{s:b, s:{s:s, s:b, s:s}, s:o, s:i, s:O?}", "recording", well, "bus", "server", options->lifecycle.server, "connected", true, "problem",
-                                    status->streams_problem, "nodes", nodes, "nodesRecording", (int)status->recording, "snapshotter", status->snapshotter));
+    return cli_print_json(json_pack("{s:b, s:{s:s, s:b, s:s}, s:o, s:i, s:O}", "recording", well, "bus", "server", options->lifecycle.server, "connected", true, "problem",
+                                    status->streams_problem, "nodes", nodes, "nodesRecording", (int)status->recording, "snapshotters", status->snapshotters));
 }
 
 static const char *text_of(const json_t *object, const char *name)
@@ -64,10 +62,11 @@ static const char *text_of(const json_t *object, const char *name)
 static void print_screen(const struct cli_options *options, const struct status *status)
 {
     printf("bus          %s, connected%s%s\n", options->lifecycle.server, *status->streams_problem ? "; " : "", status->streams_problem);
-    if (status->snapshotter)
-        printf("snapshotter  answers (version %s)\n", text_of(status->snapshotter, "version"));
+    size_t snapshotters = json_array_size(status->snapshotters);
+    if (snapshotters)
+        printf("snapshotters %zu (version %s)\n", snapshotters, text_of(json_array_get(status->snapshotters, 0), "version"));
     else
-        printf("snapshotter  none answers: requests wait in their queue until one is up\n");
+        printf("snapshotters none: requests wait in their queue until one is up\n");
     printf("nodes        %zu of %zu recording\n", status->recording, status->nodes.count);
     if (status->nodes.count) {
         putchar('\n');
@@ -96,7 +95,7 @@ static int run(const void *fields, char **arguments, size_t count)
         code = print_document(options, &status, well);
     else
         print_screen(options, &status);
-    json_decref(status.snapshotter);
+    json_decref(status.snapshotters);
     node_list_free(&status.nodes);
     return code == CLI_OK && !well ? CLI_PARTIAL : code;
 }
