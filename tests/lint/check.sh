@@ -120,7 +120,8 @@ check_calls() {
         if (sub(/\/\*.*/, "", line)) comment = 1
         sub(/\/\/.*/, "", line)
         line = " " line
-        if (match(line, /[^A-Za-z0-9_.>](strcpy|strcat|sprintf|vsprintf|gets|strtok|alloca|system|tmpnam|mktemp|atoi|atol|atoll)[ ]*\(/))
+        if (match(line, /[^A-Za-z0-9_.>](strcpy|strcat|sprintf|vsprintf|gets|strtok|alloca|tmpnam|mktemp|atoi|atol|atoll)[ ]*\(/) ||
+            (FILENAME !~ /^tests\// && match(line, /[^A-Za-z0-9_.>](system|popen)[ ]*\(/))) # a test may ask a stock program
             printf "%s:%d: banned: %s)\n", FILENAME, FNR, substr(line, RSTART + 1, RLENGTH - 1)
         if (FILENAME ~ /^lib\// && match(line, /[^A-Za-z0-9_](exit)[ ]*\(/))
             printf "%s:%d: banned: a library does not end the process\n", FILENAME, FNR
