@@ -148,8 +148,10 @@ static int download(const struct export_options *options, const char *name, cons
     struct http_client *client = NULL;
     char error[256] = "";
     int rc = http_client_new(&client);
-    if (rc == 0)
+    if (rc == 0) {
+        http_client_set_stall(client, 0); /* a filter may find nothing for minutes, and whoever reads our output may pause */
         rc = http_client_get(client, reply->url, *reply->token ? reply->token : NULL, 0, 0, take_bytes, sink, error);
+    }
     http_client_free(client);
     if (rc == -EPIPE && sink->fd == STDOUT_FILENO)
         return 0; /* the reader has seen enough */
