@@ -66,16 +66,24 @@ int lz4frame_block_word(const uint8_t *block, size_t size, bool *ret_stored)
     return (int)bytes;
 }
 
-int lz4frame_get_block(const uint8_t *block, size_t size, uint8_t *content)
+int lz4frame_get_block_into(const uint8_t *block, size_t size, uint8_t *content, size_t room)
 {
+    assert(room <= LZ4FRAME_CONTENT_BYTES_MAX);
     bool stored = false;
     int bytes = lz4frame_block_word(block, size, &stored);
     if (bytes < 0)
         return bytes;
     if (stored) {
+        if ((size_t)bytes > room)
+            return -EBADMSG;
         memcpy(content, block + LZ4FRAME_BLOCK_WORD_BYTES, (size_t)bytes);
         return bytes;
     }
-    int got = LZ4_decompress_safe((const char *)block + LZ4FRAME_BLOCK_WORD_BYTES, (char *)content, bytes, LZ4FRAME_CONTENT_BYTES_MAX);
+    int got = LZ4_decompress_safe((const char *)block + LZ4FRAME_BLOCK_WORD_BYTES, (char *)content, bytes, (int)room);
     return got > 0 ? got : -EBADMSG;
+}
+
+int lz4frame_get_block(const uint8_t *block, size_t size, uint8_t *content)
+{
+    return lz4frame_get_block_into(block, size, content, LZ4FRAME_CONTENT_BYTES_MAX);
 }

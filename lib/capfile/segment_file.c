@@ -38,7 +38,7 @@ int segment_block_decode(const struct segment_block *block, const uint8_t *raw, 
     if (stored && block->size - LZ4FRAME_BLOCK_WORD_BYTES != block->content_size)
         return bad(ret_problem, "its content is not as long as the index says");
     if (!stored) {
-        int got = lz4frame_get_block(raw, block->size, content);
+        int got = lz4frame_get_block_into(raw, block->size, content, block->content_size);
         if (got < 0)
             return bad(ret_problem, "it does not decompress");
         if ((uint32_t)got != block->content_size)

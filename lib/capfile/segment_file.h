@@ -9,7 +9,7 @@
 
 /* All of size bytes at offset. -ENODATA: the file ends before; -errno. */
 int segment_pread(int fd, void *dst, size_t size, uint64_t offset);
-/* Checks raw (block->size bytes from the disk) against its record and decodes it. content has LZ4FRAME_CONTENT_BYTES_MAX; *ret_content points into it or, where the block is stored, into raw.
+/* Checks raw (block->size bytes from the disk) against its record and decodes it. content has block->content_size; *ret_content points into it or, where the block is stored, into raw.
  * -EBADMSG, with what is wrong in *ret_problem (static text). */
 int segment_block_decode(const struct segment_block *block, const uint8_t *raw, uint8_t *content, const uint8_t **ret_content, const char **ret_problem);
 

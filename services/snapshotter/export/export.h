@@ -6,7 +6,7 @@
  * Where those would need more than memory_bytes_max, groups of blocks are merged into temporary runs first, and the runs then; the bytes that come out are the same.
  *
  * What comes out: packets with from_ns <= time <= to_ns (both ends belong to the window); no canaries; with pcapng one interface for each (node, interface name, link type), described as "node <name>", flags
- * and drop counts as recorded, operating-system events in their place, and interface statistics behind the packets when whole sealed segments are exported without a filter. A BPF filter speaks of packets: with
+ * and drop counts as recorded, operating-system events in their place, and interface statistics behind the packets when whole sealed segments are exported without a filter. A BPF filter or a link type speaks of packets: with
  * one, events are left out. pcap (nanoseconds) has neither interfaces nor events, and holds one link type.
  *
  * An export belongs to one thread at a time; different ones are independent. Source: draft-ietf-opsawg-pcapng, draft-ietf-opsawg-pcap. */
