@@ -24,7 +24,7 @@ struct links {
     size_t count, most, left_out;
     int changes;
     bool interrupted;
-    char message[MESSAGE_BYTES_MAX];
+    _Alignas(8) char message[MESSAGE_BYTES_MAX];
 };
 
 int links_open(size_t most, struct links **ret)
@@ -168,7 +168,7 @@ static int take_message(const struct nlmsghdr *message, void *context)
 
 static int dump(struct links *links)
 {
-    char request[256];
+    _Alignas(8) char request[256];
     struct nlmsghdr *message = mnl_nlmsg_put_header(request);
     message->nlmsg_type = RTM_GETLINK;
     message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
