@@ -238,7 +238,7 @@ int64_t pcapng_journal_time_ns(const uint8_t *fields, size_t size)
             continue;
         int64_t us = 0;
         for (size_t i = sizeof name - 1; i < length; i++) {
-            if (line[i] < '0' || line[i] > '9' || us > INT64_MAX / NS_PER_S)
+            if (line[i] < '0' || line[i] > '9' || us > INT64_MAX / 1000 / 10) /* so that nanoseconds fit */
                 return 0;
             us = us * 10 + (line[i] - '0');
         }
