@@ -30,6 +30,7 @@ fail() {
     done
     exit 1
 }
+# In the background ip itself, not these functions: it becomes the command, so that the id is the command's own.
 in_server() { ip netns exec "$SERVER" "$@"; }
 in_client() { ip netns exec "$CLIENT" "$@"; }
 alive() { kill -0 "$1" 2>/dev/null; }
@@ -42,6 +43,7 @@ cleanup() {
         for _ in {1..100}; do alive "$pid" || break; sleep 0.1; done
         alive "$pid" && kill -KILL "$pid" 2>/dev/null
     done
+    for pid in $(ip netns pids "$SERVER" 2>/dev/null; ip netns pids "$CLIENT" 2>/dev/null); do kill -KILL "$pid" 2>/dev/null; done # of the traffic, in the moment
     wait 2>/dev/null
     ip netns del "$CLIENT" 2>/dev/null
     ip netns del "$SERVER" 2>/dev/null
@@ -92,13 +94,14 @@ http {
         listen [fd87::2]:80;
         root $WORK/www;
         location = /login { return 302 /; }
+        log_not_found off;
         location = /broken { return 503 "out of tape\n"; }
     }
 }
 CONF
-    in_server nginx -c "$WORK/nginx.conf" -e stderr >"$WORK/nginx.log" 2>&1 &
+    ip netns exec "$SERVER" nginx -c "$WORK/nginx.conf" -e stderr >"$WORK/nginx.log" 2>&1 &
     PIDS+=($!)
-    in_server dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --log-facility=- --user=root --pid-file="$WORK/dnsmasq.pid" --bind-interfaces \
+    ip netns exec "$SERVER" dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --log-facility=- --user=root --pid-file="$WORK/dnsmasq.pid" --bind-interfaces \
         --listen-address=10.87.0.2 --host-record=shop.demo.test,10.87.0.2,fd87::2 --host-record=db.demo.test,10.87.0.9 --local=/demo.test/ >"$WORK/dnsmasq.log" 2>&1 &
     PIDS+=($!)
     for _ in {1..50}; do
@@ -126,7 +129,7 @@ make_traffic() {
 
 start_stack() {
     local n=0
-    in_server "$BIN/tapeloop" up --data "$WORK/data" --interface s0 --storage-size 256Mi --port 0 --node demo-node >"$WORK/up.out" 2>"$WORK/up.log" &
+    ip netns exec "$SERVER" "$BIN/tapeloop" up --data "$WORK/data" --interface s0 --storage-size 256Mi --port 0 --node demo-node >"$WORK/up.out" 2>"$WORK/up.log" &
     UP=$!
     PIDS+=("$UP")
     until grep -qx ready "$WORK/up.out"; do
@@ -142,7 +145,7 @@ start_stack() {
 
 ask_for_snapshot() {
     local request='{"name":"incident-42","last":"5s","labels":{}}' n=0 subject headers payload
-    in_server "$NATS_CLIENT" watch 1000 60 snapshot.accepted snapshot.progress snapshot.ready snapshot.failed >"$WORK/events" 2>"$WORK/events.err" &
+    ip netns exec "$SERVER" "$NATS_CLIENT" watch 1000 60 snapshot.accepted snapshot.progress snapshot.ready snapshot.failed >"$WORK/events" 2>"$WORK/events.err" &
     local watcher=$!
     PIDS+=("$watcher")
     until grep -q '^subscribed' "$WORK/events"; do
