@@ -16,7 +16,7 @@ struct loop_queue {
     size_t count, capacity;
     loop_queue_take *take;
     void *context;
-    bool taking;
+    size_t taken_count, left; /* of the delivery under way; left: not yet given to take */
 };
 
 static void free_queue(struct loop_queue *queue)
@@ -32,17 +32,16 @@ static void free_queue(struct loop_queue *queue)
 static void on_wake(uv_async_t *wake)
 {
     struct loop_queue *queue = wake->data;
-    queue->taking = true;
     (void)pthread_mutex_lock(&queue->lock);
     void **items = queue->waiting;
     size_t count = queue->count;
     queue->waiting = queue->taken;
     queue->taken = items;
+    queue->taken_count = count;
     queue->count = 0;
     (void)pthread_mutex_unlock(&queue->lock);
-    for (size_t i = 0; i < count; i++)
-        queue->take(queue->context, items[i]);
-    queue->taking = false;
+    for (queue->left = count; queue->left > 0;) /* take may close the queue, which takes `left` away */
+        queue->take(queue->context, items[count - queue->left--]);
 }
 
 int loop_queue_new(struct uv_loop_s *loop, size_t capacity, loop_queue_take *take, void *context, struct loop_queue **ret)
@@ -86,7 +85,10 @@ void loop_queue_close(struct loop_queue *queue, loop_queue_take *discard, void *
 {
     if (!queue)
         return;
-    assert(!queue->taking);
+    size_t taken = queue->taken_count;
+    for (size_t i = taken - queue->left; discard && i < taken; i++)
+        discard(context, queue->taken[i]);
+    queue->left = 0;
     for (size_t i = 0; discard && i < queue->count; i++)
         discard(context, queue->waiting[i]);
     uv_close((uv_handle_t *)&queue->wake, on_closed);

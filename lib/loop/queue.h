@@ -14,6 +14,6 @@ typedef void loop_queue_take(void *context, void *item);
 int loop_queue_new(struct uv_loop_s *loop, size_t capacity, loop_queue_take *take, void *context, struct loop_queue **ret);
 /* Any thread. 0 or -ENOBUFS. */
 int loop_queue_push(struct loop_queue *queue, void *item);
-/* Loop thread; nobody pushes any more, and take is not running. Items still queued go to discard (NULL: dropped as they are). The memory goes when the loop has next run. NULL is fine. */
+/* Loop thread, also from inside take; nobody pushes any more. Items still queued go to discard (NULL: dropped as they are). The memory goes when the loop has next run. NULL is fine. */
 void loop_queue_close(struct loop_queue *queue, loop_queue_take *discard, void *context);
 #endif

@@ -114,9 +114,35 @@ static void delivery_may_push_again(void **state)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
+struct closer { struct loop_queue *queue; struct sum discarded; int taken; };
+
+static void close_at_once(void *context, void *item)
+{
+    struct closer *closer = context;
+    (void)item;
+    closer->taken++;
+    loop_queue_close(closer->queue, note, &closer->discarded);
+}
+
+static void delivery_may_close_the_queue(void **state)
+{
+    (void)state;
+    uv_loop_t loop;
+    struct closer closer = { 0 };
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(loop_queue_new(&loop, 3, close_at_once, &closer, &closer.queue), 0);
+    for (uintptr_t i = 1; i <= 3; i++)
+        assert_int_equal(loop_queue_push(closer.queue, (void *)i), 0);
+    assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(closer.taken, 1);
+    assert_int_equal(closer.discarded.ordered, 2); /* of the same delivery */
+    assert_int_equal(closer.discarded.order[0], 2);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(many_producers_lose_nothing), cmocka_unit_test(a_full_queue_says_so_and_what_is_left_is_discarded),
-                                        cmocka_unit_test(delivery_may_push_again) };
+                                        cmocka_unit_test(delivery_may_push_again), cmocka_unit_test(delivery_may_close_the_queue) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
