@@ -1,28 +1,30 @@
 /* Writes two pcap files of hand-made frames: one of each kind that must be recorded, one of each kind that must not. usage: craft KEPT OTHER
  *
  * Each row of the tables is the frame in words: layers from the outside in. Payloads carry the row's number, so no two frames are alike. */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FRAME_BYTES_MAX 16384
+#define LAYERS_MAX 8
 
 struct frame { uint8_t bytes[FRAME_BYTES_MAX]; size_t size; };
 
 /* Words: v=0x8100 tag, q=0x88a8 tag, 4=IPv4, o=IPv4 with options, f=IPv4 first fragment, l=IPv4 later fragment, 6=IPv6, then IPv6 extension headers:
  * h=hop-by-hop, r=routing, d=destination options, a=authentication, F=first fragment, L=later fragment, A=atomic fragment; and what is inside:
- * t=TCP, u=UDP, i=ICMP, j=ICMPv6, s=SCTP, g=GRE, e=ESP, m=IGMP, n=no next header, x=ARP, y=LLDP; capital B in front of a transport: 8 KiB of payload. */
+ * t=TCP, u=UDP, i=ICMP, j=ICMPv6, s=SCTP, g=GRE, e=ESP, m=IGMP, n=no next header, x=ARP, y=LLDP; 4 and 6 again are IP in IP; capital B in front of a transport: 8 KiB of payload. */
 static const char *const kept[] = {
     "4t", "4u", "6t", "6u", "ot", "ou", "ft", "lt", "fu", "lu",
     "v4t", "v4u", "v6t", "v6u", "q4u", "qv4t", "qv6u", "vv4t", "vv6t", "vot", "vlu", "qvlu",
     "6ht", "6hu", "6rt", "6dt", "6du", "6at", "6hrdu", "6hdrdt", "6hrdau",
     "6Ft", "6Fu", "6Lt", "6Lu", "6At", "6Au", "6hFt", "6hrFdu", "6hLu", "6hrLt",
-    "v6ht", "qv6hdu", "v6Lu", "qv6hFt", "4Bt", "4Bu", "6Bt", "v6hBu", "qv4Bt",
+    "v6ht", "qv6hdu", "44t", "46u", "64u", "66t", "6h4t", "v44u", "v6Lu", "qv6hFt", "4Bt", "4Bu", "6Bt", "v6hBu", "qv4Bt",
 };
 static const char *const other[] = {
     "x", "y", "vx", "qvx", "4i", "v4i", "4s", "4g", "4e", "4m", "li", "vlm",
-    "6j", "6hj", "6s", "6e", "6n", "6dn", "6hn", "6Fj", "6Lj", "v6j", "qv6hj", "6hrdj", "v6s",
+    "6j", "6hj", "6s", "6e", "6n", "6dn", "6hn", "6Fj", "6hi", "v6j", "qv6hj", "6hrdj", "v6s", "44i", "46j", "64i", "66n", "v46s",
 };
 
 static void put(struct frame *f, const void *bytes, size_t n)
@@ -39,7 +41,7 @@ static unsigned protocol_of(const char *word)
 {
     static const struct { char word; unsigned number; } numbers[] = {
         { 'h', 0 }, { 'r', 43 }, { 'd', 60 }, { 'a', 51 }, { 'F', 44 }, { 'L', 44 }, { 'A', 44 }, { 't', 6 }, { 'u', 17 }, { 'i', 1 }, { 'j', 58 },
-        { 's', 132 }, { 'g', 47 }, { 'e', 50 }, { 'm', 2 }, { 'n', 59 },
+        { 's', 132 }, { 'g', 47 }, { 'e', 50 }, { 'm', 2 }, { 'n', 59 }, { '4', 4 }, { '6', 41 },
     };
     if (*word == 'B')
         word++;
@@ -118,8 +120,7 @@ static void put_inside(struct frame *f, const char *word, unsigned number)
 static void frame_make(struct frame *f, const char *words, unsigned number)
 {
     static const uint8_t addresses[12] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1 };
-    size_t ip = 0;
-    char version = 0;
+    size_t ip[LAYERS_MAX], layers = 0;
     f->size = 0;
     put(f, addresses, sizeof addresses);
     put16(f, ethertype_of(*words));
@@ -128,12 +129,10 @@ static void frame_make(struct frame *f, const char *words, unsigned number)
             put16(f, 0x6000 | (100 + number)); /* priority 3 and a number */
             put16(f, ethertype_of(w[1]));
         } else if (strchr("4ofl", *w)) {
-            ip = f->size;
-            version = 4;
+            ip[layers++] = f->size;
             put_ipv4(f, *w, protocol_of(w + 1));
         } else if (*w == '6') {
-            ip = f->size;
-            version = 6;
+            ip[layers++] = f->size;
             put_ipv6(f, protocol_of(w + 1));
         } else if (strchr("hrdaFLA", *w)) {
             put_extension(f, *w, protocol_of(w + 1));
@@ -142,8 +141,9 @@ static void frame_make(struct frame *f, const char *words, unsigned number)
             break;
         }
     }
-    if (version) {
-        size_t length = version == 4 ? f->size - ip : f->size - ip - 40, at = version == 4 ? ip + 2 : ip + 4;
+    for (size_t i = 0; i < layers; i++) {
+        bool ipv4 = f->bytes[ip[i]] >> 4 == 4;
+        size_t length = f->size - ip[i] - (ipv4 ? 0 : 40), at = ip[i] + (ipv4 ? 2 : 4);
         f->bytes[at] = (uint8_t)(length >> 8);
         f->bytes[at + 1] = (uint8_t)length;
     }

@@ -3,12 +3,14 @@
  *   frames print [--kept] FILE...       one line per frame: length, two hashes of all its bytes, its first bytes; --kept: only the frames that Tapeloop must record
  *   frames merge OUT LONGEST FILE...    writes the Ethernet frames of all files, one after the other and uncut, into one pcap; longer ones and other files are left out and told by name
  *
- * Tapeloop must record: Ethernet, any number of VLAN tags (0x8100, 0x88a8, 0x9100), IPv4 or IPv6; the transport, behind IPv6 extension headers too, is TCP or UDP; every fragment as well. */
+ * Tapeloop must record: Ethernet, up to four VLAN tags (0x8100, 0x88a8, 0x9100), IPv4 or IPv6 whose header says so itself (version, least length); the transport, behind IPv6 extension headers and inside IP
+ * in IP too, is TCP or UDP; every fragment as well, also the later fragments of a chain whose end only the first one shows. Frames cut behind the byte that names the transport count by that byte. */
 #include <stdbool.h>
 #include "capture_reader.h"
 
-#define TAGS_MAX 16
+#define TAGS_MAX 4
 #define EXTENSIONS_MAX 64
+#define DEPTH_MAX 8
 
 static uint64_t hash(const uint8_t *p, size_t n, uint64_t h)
 {
@@ -21,29 +23,51 @@ static uint32_t be16(const uint8_t *p) { return (uint32_t)p[0] << 8 | p[1]; }
 
 static bool transport(uint8_t protocol) { return protocol == 6 || protocol == 17; }
 
-static bool ipv6_kept(const uint8_t *p, size_t n)
+static bool ip_kept(const uint8_t *p, size_t n, int depth);
+
+static bool tunnelled(uint8_t protocol) { return protocol == 4 || protocol == 41; }
+
+static bool inside_kept(uint8_t protocol, const uint8_t *p, size_t n, int depth)
 {
-    if (n < 40)
+    return transport(protocol) || (tunnelled(protocol) && p[0] >> 4 == (protocol == 4 ? 4 : 6) && ip_kept(p, n, depth + 1));
+}
+
+static bool ipv4_kept(const uint8_t *p, size_t n, int depth)
+{
+    size_t length = (p[0] & 15) * 4u;
+    if (n < 10 || length < 20)
+        return false;
+    if ((be16(p + 6) & 0x1fff) != 0)
+        return transport(p[9]) || tunnelled(p[9]);
+    return n > length ? inside_kept(p[9], p + length, n - length, depth) : transport(p[9]);
+}
+
+static bool extension(uint8_t next) { return next == 0 || next == 43 || next == 51 || next == 60 || next == 135 || next == 139 || next == 140; }
+
+static bool ipv6_kept(const uint8_t *p, size_t n, int depth)
+{
+    if (n < 7)
         return false;
     uint8_t next = p[6];
     size_t at = 40;
-    for (int i = 0; i < EXTENSIONS_MAX; i++) {
-        if (transport(next))
-            return true;
-        bool chained = next == 0 || next == 43 || next == 60 || next == 135 || next == 139 || next == 140;
-        if (!chained && next != 44 && next != 51)
-            return false;
-        if (n < at + 8)
+    for (int i = 0; i < EXTENSIONS_MAX && (extension(next) || next == 44); i++) {
+        if (n < at + 4)
             return false;
         uint8_t after = p[at];
-        size_t length = next == 44 ? 8 : next == 51 ? ((size_t)p[at + 1] + 2) * 4 : ((size_t)p[at + 1] + 1) * 8;
         /* Behind a later fragment's header come bytes from the middle of something. */
         if (next == 44 && (be16(p + at + 2) & 0xfff8u) != 0)
-            return transport(after);
+            return transport(after) || tunnelled(after) || extension(after);
+        at += next == 44 ? 8 : next == 51 ? ((size_t)p[at + 1] + 2) * 4 : ((size_t)p[at + 1] + 1) * 8;
         next = after;
-        at += length;
     }
-    return false;
+    return n > at ? inside_kept(next, p + at, n - at, depth) : transport(next);
+}
+
+static bool ip_kept(const uint8_t *p, size_t n, int depth)
+{
+    if (n == 0 || depth > DEPTH_MAX)
+        return false;
+    return p[0] >> 4 == 4 ? ipv4_kept(p, n, depth) : p[0] >> 4 == 6 && ipv6_kept(p, n, depth);
 }
 
 static bool frame_kept(const uint8_t *p, size_t n)
@@ -55,9 +79,8 @@ static bool frame_kept(const uint8_t *p, size_t n)
         uint32_t type = be16(p + at);
         if (type == 0x8100 || type == 0x88a8 || type == 0x9100)
             continue;
-        if (type == 0x0800)
-            return n >= at + 2 + 20 && transport(p[at + 2 + 9]);
-        return type == 0x86dd && ipv6_kept(p + at + 2, n - at - 2);
+        uint8_t version = type == 0x0800 ? 4 : 6;
+        return (type == 0x0800 || type == 0x86dd) && n > at + 2 && p[at + 2] >> 4 == version && ip_kept(p + at + 2, n - at - 2, 0);
     }
     return false;
 }
