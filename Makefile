@@ -166,9 +166,13 @@ $(B)/$(1:.c=): $(B)/$(1:.c=.o) $(fuzz_main) $(patsubst services/%,$(B)/lib%-part
 endef
 $(foreach f,$(fuzzers),$(eval $(call fuzz_rule,$(f))))
 
-$(tool_bin): $(B)/%: $(B)/%.o $(B)/libtapeloop.a
-	$(say) LD $@
-	$(Q)$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+# So is a tool.
+define tool_rule
+$(B)/$(1:.c=): $(B)/$(1:.c=.o) $(patsubst services/%,$(B)/lib%-parts.a,$(sort $(shell grep -o 'services/[a-z0-9-]*' $(1)))) $(B)/libtapeloop.a
+	$$(say) LD $$@
+	$$(Q)$$(CC) $$(LDFLAGS) $$^ $$(LDLIBS) -o $$@
+endef
+$(foreach t,$(tools),$(eval $(call tool_rule,$(t))))
 
 .PHONY: units replays tools everything setup test check fuzz lint bench demo peers
 units: $(unit_bin)

@@ -201,3 +201,19 @@ void sealer_hand_over(struct tape *tape, struct seal_job *job)
     (void)pthread_cond_broadcast(&tape->changed);
     tape_unlock(tape);
 }
+
+static bool lane_is_sealing(const struct tape *tape, uint32_t lane)
+{
+    for (const struct seal_job *job = tape->sealing; job; job = job->next)
+        if (job->lane == lane)
+            return true;
+    return false;
+}
+
+void sealer_wait(struct tape *tape, uint32_t lane)
+{
+    tape_lock(tape);
+    while (lane_is_sealing(tape, lane))
+        (void)pthread_cond_wait(&tape->changed, &tape->lock);
+    tape_unlock(tape);
+}

@@ -20,4 +20,6 @@ int sealer_start(struct tape *tape);
 void sealer_stop(struct tape *tape);             /* after everything handed over is sealed */
 /* Writer threads. Takes the job over; the lane's segment is no longer its open one. */
 void sealer_hand_over(struct tape *tape, struct seal_job *job);
+/* Waits until nothing of the lane is under way any more: it is in the catalogue, or stays hidden because the disk failed. */
+void sealer_wait(struct tape *tape, uint32_t lane);
 #endif

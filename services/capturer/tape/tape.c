@@ -39,6 +39,7 @@ void tape_writer_join(struct tape *tape, struct lane *lane)
     assert(lane->number < tape->lanes);
     if (tape->writers[lane->number])
         writer_join(tape->writers[lane->number]);
+    sealer_wait(tape, lane->number);
     tape->writers[lane->number] = NULL;
 }
 

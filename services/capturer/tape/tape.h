@@ -28,7 +28,7 @@ const char *tape_writer_kind(const struct tape *tape);   /* "io_uring", "direct"
 
 /* Sets the lane's sequence, sizes and starts its writer thread; it ends after the block with `last` that follows lane->stop, or when capture_ended and the queue is empty. */
 int tape_writer_start(struct tape *tape, struct lane *lane);
-void tape_writer_join(struct tape *tape, struct lane *lane);
+void tape_writer_join(struct tape *tape, struct lane *lane); /* returns when the lane's last segment is in the catalogue */
 
 /* Called on a writer thread after a segment was sealed or recycled, after an own file was removed for somebody else's full disk, and on a disk error: push to a queue and return. */
 enum tape_event_kind { TAPE_EVENT_SEALED, TAPE_EVENT_RECYCLED, TAPE_EVENT_DISK_FULL, TAPE_EVENT_DISK_ERROR, TAPE_EVENT_DISK_WELL };
