@@ -121,8 +121,12 @@ static inline void recorder_put(struct recorder *recorder, const struct recorder
         captured = PCAPNG_SNAP_LENGTH;
     uint64_t drops = recorder->drops;
     uint32_t total = (uint32_t)pcapng_epb_bytes(captured, drops != 0);
-    if (__builtin_expect(frame->ifindex != recorder->route.ifindex || total > (size_t)(recorder->limit - recorder->at), 0) && !recorder_make_way(recorder, frame, total))
-        return;
+    if (__builtin_expect(frame->ifindex != recorder->route.ifindex || total > (size_t)(recorder->limit - recorder->at), 0)) {
+        if (!recorder_make_way(recorder, frame, (uint32_t)pcapng_epb_bytes(captured, true)))
+            return;
+        drops = recorder->drops;                 /* a new segment tells what the writer dropped of the last one */
+        total = (uint32_t)pcapng_epb_bytes(captured, drops != 0);
+    }
     uint8_t *data = pcapng_epb_begin(recorder->at, total, recorder->route.interface, (uint64_t)frame->time_ns, captured, length);
     if (__builtin_expect(tag_bytes != 0, 0)) {
         uint8_t tag[4] = { (uint8_t)(frame->tag >> 24), (uint8_t)(frame->tag >> 16), (uint8_t)(frame->tag >> 8), (uint8_t)frame->tag };
