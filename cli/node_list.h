@@ -4,7 +4,7 @@
 #include "cli/ask.h"
 #include "json/json.h"
 
-#define NODE_SILENT_NS (INT64_C(10) * 1000000000) /* heartbeats come every second or two; several missed in a row are silence */
+#define NODE_SILENT_NS (INT64_C(5) * 1000000000) /* a heartbeat comes every second: several missed in a row are silence */
 #define NODE_LIST_MAX 10000                       /* twice the largest cluster that is planned for */
 
 struct node {

@@ -29,6 +29,7 @@ void up_stack_block_signals(void)
 {
     sigset_t set;
     stack_signals(&set);
+    (void)signal(SIGCHLD, SIG_DFL); /* whoever started us may have ignored it, and then no end could be waited for */
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
