@@ -157,18 +157,19 @@ $(B)/$(1:.c=): $(B)/$(1:.c=.o) $(call part_of,$(1)) $(B)/libtapeloop.a
 endef
 $(foreach t,$(units),$(eval $(call unit_rule,$(t))))
 
+# Fuzz targets and tools are linked with the services whose headers they include.
+parts_in = $(patsubst services/%,$(B)/lib%-parts.a,$(sort $(shell grep -o '"services/[a-z0-9-]*' $(1) | tr -d '"')))
+
 fuzz_main := $(if $(filter 1,$(FUZZ)),,$(B)/tests/fuzz/replay.o)
-# A fuzz target is linked with the services whose headers it includes.
 define fuzz_rule
-$(B)/$(1:.c=): $(B)/$(1:.c=.o) $(fuzz_main) $(patsubst services/%,$(B)/lib%-parts.a,$(sort $(shell grep -o 'services/[a-z0-9-]*' $(1)))) $(B)/libtapeloop.a
+$(B)/$(1:.c=): $(B)/$(1:.c=.o) $(fuzz_main) $(call parts_in,$(1)) $(B)/libtapeloop.a
 	$$(say) LD $$@
 	$$(Q)$$(CC) $$(LDFLAGS) $(if $(filter 1,$(FUZZ)),-fsanitize=fuzzer) $$^ $$(LDLIBS) -o $$@
 endef
 $(foreach f,$(fuzzers),$(eval $(call fuzz_rule,$(f))))
 
-# So is a tool.
 define tool_rule
-$(B)/$(1:.c=): $(B)/$(1:.c=.o) $(patsubst services/%,$(B)/lib%-parts.a,$(sort $(shell grep -o 'services/[a-z0-9-]*' $(1)))) $(B)/libtapeloop.a
+$(B)/$(1:.c=): $(B)/$(1:.c=.o) $(call parts_in,$(1)) $(B)/libtapeloop.a
 	$$(say) LD $$@
 	$$(Q)$$(CC) $$(LDFLAGS) $$^ $$(LDLIBS) -o $$@
 endef
