@@ -48,6 +48,7 @@ start_test() {
     WORK=$(mktemp -d "${TMPDIR:-/tmp}/tapeloop-$TEST.XXXXXX")
     chmod 755 "$WORK"
     DATA=$WORK/data
+    mkdir "$DATA"
     net_make
 }
 

@@ -21,6 +21,7 @@ one_server() { # SERVER
     local version request=snap-$RANDOM
     version=$("$NATS_SERVER" --version | grep -o '[0-9.]*' | head -n 1)
     rm -rf "$DATA" "$WORK/nats"
+    mkdir "$DATA"
     nats_start
     streams_apply
     capturer_start 128Mi

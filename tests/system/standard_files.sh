@@ -8,7 +8,7 @@ from=$(now_rfc3339)
 send --rate 2000 --count 4000 --flows 4
 first=$SENT
 sleep 2
-send --rate 40000 --count 80000 --start $first --flows 4
+send --rate 40000 --count 40000 --start $first --flows 4
 sent=$((first + SENT))
 settle 0.2
 to=$(now_rfc3339)

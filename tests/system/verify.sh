@@ -42,6 +42,7 @@ harm() { # KIND FILE
     cut) truncate -s $((size - ${BYTES:-100})) "$2" ;;
     grown) truncate -s $((size + 4096)) "$2" ;;
     gone) rm "$2" ;;
+    edited) sed -i '0,/"packets": *"[0-9]*"/s//"packets": "7"/' "$2" ;; # one number, everything else well formed
     esac
 }
 
@@ -93,7 +94,7 @@ snapshot_harmed() { # KIND OBJECT
 }
 for kind in flipped block cut grown gone; do snapshot_harmed $kind "$part"; done
 [ -z "$part_index" ] || for kind in flipped cut grown gone; do snapshot_harmed $kind "$part_index"; done
-for kind in flipped cut; do snapshot_harmed $kind manifest.json; done
+for kind in flipped cut edited; do snapshot_harmed $kind manifest.json; done
 tl snapshot verify kept >"$WORK/out" 2>&1 || { cat "$WORK/out" >&2; fail "the snapshot, whole again, is refused"; }
 tl snapshot verify --json kept | jq -e '.intact == true' >/dev/null || fail "verify --json does not say intact"
 up_stop
