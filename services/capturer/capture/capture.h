@@ -26,7 +26,7 @@ struct capture_options {
 struct capture;
 /* Opens rings, loads the filter, lists interfaces. Needs CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF (or root); error (256) says which is missing and what to do. */
 int capture_open(const struct capture_options *options, struct lane *const *lanes, struct capture **ret, char *error);
-int capture_start(struct capture *capture);      /* one thread per lane; call after tape_writer_start */
+int capture_start(struct capture *capture);      /* one thread per lane; call after tape_writer_start. Every packet from its return on is recorded */
 void capture_join(struct capture *capture);      /* after lane_request_stop */
 void capture_close(struct capture *capture);
 

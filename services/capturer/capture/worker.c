@@ -165,6 +165,9 @@ int worker_start(struct worker *worker)
 {
     assert(!worker->started);
     recorder_init(worker->recorder, &worker->options.recorder);
+    worker->open = atomic_load(&worker->options.recorder.lane->enabled) != 0;
+    worker->closed_since_ns = worker->open ? 0 : units_now_wall_ns();
+    filter_set_open(worker->options.filter, worker->open); /* from here on packets enter the ring, whenever the thread gets to run */
     sigset_t all, before;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -108,7 +108,7 @@ static int tshark_count(const struct fixture *f, uint64_t sequence, const char *
 static void records_what_a_veth_carries(void **state)
 {
     (void)state;
-    struct fixture f = { 0 };
+    static struct fixture f;                     /* the threads of a failed test must not run over a dead frame */
     start(&f, (const char *const[]){ "va*" }, 1, NULL, 16 << 20);
     int fd = raw_socket("vb0");
     uint8_t frame[2048];
@@ -163,7 +163,7 @@ static void records_what_a_veth_carries(void **state)
 static void puts_vlan_tags_back(void **state)
 {
     (void)state;
-    struct fixture f = { 0 };
+    static struct fixture f;                     /* the threads of a failed test must not run over a dead frame */
     start(&f, (const char *const[]){ "va0" }, 1, NULL, 16 << 20);
     int fd = raw_socket("vb0");
     uint8_t frame[256], tagged[264];
@@ -194,7 +194,7 @@ static void puts_vlan_tags_back(void **state)
 static void lo_is_there_once(void **state)
 {
     (void)state;
-    struct fixture f = { 0 };
+    static struct fixture f;                     /* the threads of a failed test must not run over a dead frame */
     start(&f, (const char *const[]){ "auto" }, 1, NULL, 16 << 20);
     struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(4000), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     int fd = socket(AF_INET, SOCK_DGRAM, 0), receiver = socket(AF_INET, SOCK_DGRAM, 0);
@@ -210,7 +210,7 @@ static void lo_is_there_once(void **state)
 static void filters_by_expression(void **state)
 {
     (void)state;
-    struct fixture f = { 0 };
+    static struct fixture f;                     /* the threads of a failed test must not run over a dead frame */
     start(&f, (const char *const[]){ "va0" }, 1, "udp", 16 << 20);
     int fd = raw_socket("vb0");
     uint8_t frame[256];
@@ -226,7 +226,7 @@ static void filters_by_expression(void **state)
 static void follows_interfaces(void **state)
 {
     (void)state;
-    struct fixture f = { 0 };
+    static struct fixture f;                     /* the threads of a failed test must not run over a dead frame */
     start(&f, (const char *const[]){ "late*" }, 1, NULL, 16 << 20);
     char notes[4][160];
     assert_int_equal(capture_notes(f.capture, notes, 4), 1);
@@ -270,7 +270,7 @@ static void follows_interfaces(void **state)
 static void counts_what_is_lost(void **state)
 {
     (void)state;
-    struct fixture f = { 0 };
+    static struct fixture f;                     /* the threads of a failed test must not run over a dead frame */
     start(&f, (const char *const[]){ "vb0" }, 1, NULL, 4 << 20); /* the least ring; outgoing frames pass no queue that loses */
     int fd = raw_socket("vb0");
     uint8_t frame[2048];
@@ -325,7 +325,7 @@ static void counts_what_is_lost(void **state)
 static void switches_off_and_on(void **state)
 {
     (void)state;
-    struct fixture f = { 0 };
+    static struct fixture f;                     /* the threads of a failed test must not run over a dead frame */
     start(&f, (const char *const[]){ "va0" }, 1, NULL, 16 << 20);
     int fd = raw_socket("vb0");
     uint8_t frame[256];
