@@ -44,7 +44,7 @@ check_includes() {
     function home(pattern, place,    mirrored) {
         mirrored = FILENAME
         sub(/^tests\/unit\//, "", mirrored) # a test lives where its source does
-        if (name ~ pattern && mirrored !~ place && FILENAME !~ /^tests\/(tools|bench)\//)
+        if (name ~ pattern && FILENAME !~ place && mirrored !~ place && FILENAME !~ /^tests\/(tools|bench)\//)
             finding("home", "<" name "> is included in " substr(place, 2) " only")
     }
     FNR == 1 {
