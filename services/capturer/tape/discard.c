@@ -7,16 +7,18 @@
 
 #include "capfile/pcapng.h"
 #include "services/capturer/tape/cursor.h"
+#include "units/units.h"
 
 #define EPB_HEAD_BYTES 28u
 #define EPB_INTERFACE_AT 8u
 #define EPB_LENGTH_AT 24u
 
-int discard_new(struct discard **ret)
+int discard_new(struct lane *lane, struct discard **ret)
 {
     struct discard *discard = calloc(1, sizeof *discard);
     if (!discard)
         return -ENOMEM;
+    discard->lane = lane;
     discard->carried_interfaces = calloc(LANE_INTERFACES_MAX, sizeof *discard->carried_interfaces);
     if (!discard->carried_interfaces) {
         free(discard);
@@ -41,10 +43,10 @@ static uint32_t word_at(const uint8_t *bytes)
     return le32toh(word);
 }
 
-void discard_block(struct discard *discard, const struct segment_block *block, const uint8_t *content, size_t size, int64_t now_wall_ns)
+void discard_block(struct discard *discard, const struct segment_block *block, const uint8_t *content, size_t size)
 {
     /* Interface 0 is the canaries' own, in no ledger. Blocks are as the capture thread made them: whole, little-endian. */
-    for (size_t at = 0; block->packets > 0 && size - at >= PCAPNG_BLOCK_BYTES_MIN;) {
+    for (size_t at = 0; block->packets > 0 && content && size - at >= PCAPNG_BLOCK_BYTES_MIN;) {
         uint32_t type = word_at(content + at), total = word_at(content + at + 4);
         if (total < PCAPNG_BLOCK_BYTES_MIN || total > size - at)
             break;
@@ -59,7 +61,8 @@ void discard_block(struct discard *discard, const struct segment_block *block, c
     discard->packets += block->packets;
     discard->canaries += block->canaries;
     discard->events += block->events;
-    int64_t first = block->first_ns ? block->first_ns : now_wall_ns, last = block->last_ns ? block->last_ns : now_wall_ns;
+    atomic_fetch_add_explicit(&discard->lane->disk_dropped_packets, block->packets, memory_order_release);
+    int64_t now = units_now_wall_ns(), first = block->first_ns ? block->first_ns : now, last = block->last_ns ? block->last_ns : now;
     if (discard->gap.from_ns == 0)
         discard->gap = (struct segment_gap){ .from_ns = first, .to_ns = last, .reason = SEGMENT_GAP_DISK };
     if (first < discard->gap.from_ns)
@@ -131,7 +134,7 @@ void discard_settle(struct discard *discard, const struct lane_segment *segment,
     discard->gap = (struct segment_gap){ 0 };
 }
 
-uint64_t discard_carry(struct discard *discard, const struct lane_segment *segment)
+void discard_carry(struct discard *discard, const struct lane_segment *segment)
 {
     struct segment_ledger ledger = segment->ledger;
     uint64_t untold = ledger.written_packets > discard->packets ? ledger.written_packets - discard->packets : 0;
@@ -152,5 +155,5 @@ uint64_t discard_carry(struct discard *discard, const struct lane_segment *segme
         lost.written_packets = lost.written_bytes = 0;
         add_interface(&discard->carried_interfaces[of].ledger, &lost);
     }
-    return untold;
+    atomic_fetch_add_explicit(&discard->lane->disk_dropped_packets, untold, memory_order_release);
 }

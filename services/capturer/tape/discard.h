@@ -5,6 +5,7 @@
 
 struct discard_interface { struct segment_interface interface; struct segment_interface_ledger ledger; };
 struct discard {
+    struct lane *lane;
     /* Of the lane's current segment, by its interface ids. */
     uint64_t packets, bytes, canaries, events;
     struct { uint64_t packets, bytes; } interfaces[LANE_INTERFACES_MAX + 1];
@@ -13,12 +14,12 @@ struct discard {
     struct segment_ledger carried;
     struct discard_interface *carried_interfaces; uint32_t carried_count; /* LANE_INTERFACES_MAX */
 };
-int discard_new(struct discard **ret);
+int discard_new(struct lane *lane, struct discard **ret);
 void discard_free(struct discard *discard);
-/* A block that will not be written. content: its pcapng. now_wall_ns stands in where it has no packet times. */
-void discard_block(struct discard *discard, const struct segment_block *block, const uint8_t *content, size_t size, int64_t now_wall_ns);
+/* A block that will not be on the disk; the lane is told. content: its pcapng, from which bytes and interfaces are counted; NULL where it is there no more, then only packets are. */
+void discard_block(struct discard *discard, const struct segment_block *block, const uint8_t *content, size_t size);
 /* The segment's ledgers as they are true on the disk: what was thrown away counts as dropped there, and what was carried is added. ledgers: LANE_INTERFACES_MAX. Clears what it added. */
 void discard_settle(struct discard *discard, const struct lane_segment *segment, struct segment_ledger *ret_ledger, struct segment_interface_ledger *ret_ledgers);
-/* The segment came to nothing: all of it is carried. Returns the packets that discard_block had not seen yet. */
-uint64_t discard_carry(struct discard *discard, const struct lane_segment *segment);
+/* The segment came to nothing: all of it is carried. */
+void discard_carry(struct discard *discard, const struct lane_segment *segment);
 #endif

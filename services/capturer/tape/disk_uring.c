@@ -41,6 +41,10 @@ static int disk_uring_submit(struct disk *disk, unsigned slot)
     do
         rc = io_uring_submit(ring);
     while (rc == -EINTR || rc == -EAGAIN);
+    if (rc < 0) {                                /* it stays in the queue: let it do nothing when it is taken after all */
+        io_uring_prep_nop(sqe);
+        io_uring_sqe_set_data64(sqe, DISK_WRITES_MAX);
+    }
     return rc < 0 ? rc : 0;
 }
 
@@ -52,6 +56,8 @@ static void disk_uring_look(struct disk *disk)
         unsigned slot = (unsigned)io_uring_cqe_get_data64(cqe);
         int result = cqe->res;
         io_uring_cqe_seen(ring, cqe);
+        if (slot >= DISK_WRITES_MAX)
+            continue;
         if (result == -EINTR || result == -EAGAIN) {
             result = disk_uring_submit(disk, slot);
             if (result == 0)

@@ -8,6 +8,7 @@
 #ifndef CAPTURER_TAPE_OUTPUT_H
 #define CAPTURER_TAPE_OUTPUT_H
 #include <sys/types.h>
+#include "services/capturer/tape/discard.h"
 #include "services/capturer/tape/disk.h"
 #include "services/capturer/tape/internal.h"
 
@@ -17,14 +18,16 @@
 #define OUTPUT_REGIONS (LANE_CHUNKS + OUTPUT_PACKS)
 #define OUTPUT_SCRATCH_BYTES (2u * DISK_ALIGN)   /* the last page, and the end mark behind it */
 #define OUTPUT_PENDING_MAX 1024u                 /* blocks without their record: all that the writes under way can hold, twice the queue */
-#define OUTPUT_RECORDS_BYTES (64u * 1024)
+#define OUTPUT_RECORDS_BYTES (128u * 1024)       /* the records of all that may be pending */
+#define OUTPUT_NO_BASE UINT64_MAX
 
-struct output_pending { struct segment_block block; int64_t canary_sent_ns; };
+struct output_pending { struct segment_block block; int64_t canary_sent_ns; uint32_t region; uint64_t base; /* where its bytes lie, while region_base says so */ };
 struct output_write { uint64_t offset, size; uint32_t region /* OUTPUT_REGIONS: a scratch page */; };
 
 struct output {
     struct tape *tape;
     struct lane *lane;
+    struct discard *discard;
     struct disk *disk;
     uint8_t *packs, *scratch;                    /* OUTPUT_PACKS x OUTPUT_PACK_BYTES; DISK_WRITES_MAX x OUTPUT_SCRATCH_BYTES */
     uint64_t *hashes; size_t hashes_room;        /* of this segment's blocks, little-endian */
@@ -36,7 +39,7 @@ struct output {
     uint64_t proved;                             /* every byte before is on the disk */
     uint64_t record_end;                         /* end of the last block that has its record */
     const uint8_t *memory; uint64_t base; uint32_t region; /* where the bytes from base on lie */
-    uint32_t region_writes[OUTPUT_REGIONS]; bool region_done[OUTPUT_REGIONS];
+    uint32_t region_writes[OUTPUT_REGIONS]; bool region_done[OUTPUT_REGIONS]; uint64_t region_base[OUTPUT_REGIONS];
     struct output_write writes[DISK_WRITES_MAX]; bool busy[DISK_WRITES_MAX];
     uint32_t retries;
     struct output_pending pending[OUTPUT_PENDING_MAX]; uint32_t pending_head, pending_count;
@@ -46,7 +49,7 @@ struct output {
     uint64_t saved;
 };
 
-int output_new(struct tape *tape, struct lane *lane, struct output **ret);
+int output_new(struct tape *tape, struct lane *lane, struct discard *discard, struct output **ret);
 void output_free(struct output *output);
 /* Creates the files and writes the index's head. The box has been charged. -errno: the disk does not want it. */
 int output_open(struct output *output, const struct lane_segment *segment, bool packed);
@@ -66,6 +69,8 @@ void output_chunk_done(struct output *output, uint32_t chunk);
 int output_end(struct output *output);
 /* Every record but the seal; fills seal. Files stay open for the sealer. gap: of the writer's own, or NULL. */
 int output_finish(struct output *output, const struct lane_segment *segment, const struct segment_gap *gap, const struct segment_ledger *ledger, const struct segment_interface_ledger *ledgers);
+/* From now on every block of the segment is thrown away, beginning with those that are not proved; output_end cuts it there. */
+void output_fail(struct output *output);
 /* Drops both files. */
 void output_discard(struct output *output);
 #endif

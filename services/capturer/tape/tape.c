@@ -73,8 +73,13 @@ void tape_boundaries(struct tape *tape, struct tape_boundaries *ret)
     struct tape_boundaries b = { .storage_size = tape->box_size, .lanes = tape->lanes };
     int64_t now = units_now_wall_ns();
     tape_lock(tape);
-    for (uint32_t i = 0; i < tape->lanes; i++)
-        b.first_sequence[i] = tape->open[i].used ? tape->open[i].sequence : tape->next_sequence[i];
+    for (uint32_t i = 0; i < tape->lanes; i++) {
+        uint64_t next = tape->next_sequence[i] > tape->cursor.next_sequence[i] ? tape->next_sequence[i] : tape->cursor.next_sequence[i];
+        b.first_sequence[i] = tape->open[i].used ? tape->open[i].sequence : next;
+    }
+    for (const struct seal_job *job = tape->sealing; job; job = job->next)
+        if (job->sequence < b.first_sequence[job->lane])
+            b.first_sequence[job->lane] = job->sequence;
     b.used = tape->box_used;
     b.pinned = box_pinned(tape, now);
     b.segments = tape->catalogue.count;

@@ -93,23 +93,6 @@ static void ask_new_segment(struct writer *writer)
     lane_request_seal(writer->lane, SEGMENT_SEAL_SIZE);
 }
 
-static void throw_away(struct writer *writer, const struct segment_block *block, const uint8_t *content, size_t size)
-{
-    discard_block(writer->discard, block, content, size, units_now_wall_ns());
-    atomic_fetch_add_explicit(&writer->lane->disk_dropped_packets, block->packets, memory_order_release);
-}
-
-/* Blocks that the output had taken over but never proved: their bytes are still where they were read from only in part, so only their counts are known. */
-static void throw_away_pending(struct writer *writer)
-{
-    struct output *output = writer->output;
-    while (output->pending_count > 0) {
-        throw_away(writer, &output->pending[output->pending_head].block, NULL, 0);
-        output->pending_head = (output->pending_head + 1) % OUTPUT_PENDING_MAX;
-        output->pending_count--;
-    }
-}
-
 static void segment_drop(struct writer *writer)
 {
     output_discard(writer->output);
@@ -133,8 +116,6 @@ static void segment_end(struct writer *writer)
     const struct lane_segment *segment = &writer->lane->segments[writer->slot];
     struct output *output = writer->output;
     int rc = writer->begun ? output_end(output) : -EIO;
-    if (writer->begun)
-        throw_away_pending(writer);
     /* A failed one of which no packet came to the disk says nothing. */
     bool keep = rc == 0 && output->seal.blocks > 0 && !(output->failed && output->seal.last_ns == 0);
     struct seal_job *job = keep ? malloc(sizeof *job) : NULL;
@@ -142,8 +123,7 @@ static void segment_end(struct writer *writer)
     if (!job) {
         if (writer->begun)
             segment_drop(writer);
-        uint64_t untold = discard_carry(writer->discard, segment);
-        atomic_fetch_add_explicit(&writer->lane->disk_dropped_packets, untold, memory_order_release);
+        discard_carry(writer->discard, segment);
         return;
     }
     struct segment_ledger ledger;
@@ -163,13 +143,15 @@ static void take_block(struct writer *writer, const struct lane_block *block)
         segment_begin(writer, block);
     bool compress = compresses(writer, block), take = writer->begun && !output->failed && block->stored_size > 0;
     /* More than was planned would burst the box: a capture thread that keeps to segment_bytes_max never comes here. */
-    if (take && !output_fits(output, block->stored_size))
+    if (take && !output_fits(output, block->stored_size)) {
+        output_fail(output);
         take = false;
+    }
     if (take && output_add(output, block, compress) == 0) {
         roll_where_it_pays(writer, block);
         (void)output_push(output, block->flush && !block->last);
     } else if (block->stored_size > 0) {
-        throw_away(writer, &block->block, stored + LZ4FRAME_BLOCK_WORD_BYTES, block->stored_size - LZ4FRAME_BLOCK_WORD_BYTES);
+        discard_block(writer->discard, &block->block, stored + LZ4FRAME_BLOCK_WORD_BYTES, block->stored_size - LZ4FRAME_BLOCK_WORD_BYTES);
         if (!block->last)
             ask_new_segment(writer);
     }
@@ -236,9 +218,9 @@ int writer_new(struct tape *tape, struct lane *lane, struct writer **ret)
     writer->tape = tape;
     writer->lane = lane;
     writer->ledgers = calloc(LANE_INTERFACES_MAX, sizeof *writer->ledgers);
-    int rc = writer->ledgers ? discard_new(&writer->discard) : -ENOMEM;
+    int rc = writer->ledgers ? discard_new(lane, &writer->discard) : -ENOMEM;
     if (rc == 0)
-        rc = output_new(tape, lane, &writer->output);
+        rc = output_new(tape, lane, writer->discard, &writer->output);
     if (rc == 0)
         rc = -pthread_create(&writer->thread, NULL, writer_main, writer);
     if (rc < 0) {
