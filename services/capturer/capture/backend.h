@@ -15,7 +15,7 @@ struct backend_options {
     uint64_t ring_bytes;
     uint32_t lane, lanes;
     int program_fd;                              /* the lane's kernel filter, closed */
-    int *group;                                  /* shared by the lanes of one capture: 0 before the first has joined */
+    int *group;                                  /* shared by the lanes of one capture: -1 before the first has joined (0 is a group like any) */
 };
 struct backend_source;
 struct capture_backend {

@@ -93,7 +93,7 @@ static int make_worker(struct capture *capture, const struct capture_options *op
 
 static int open_all(struct capture *capture, const struct capture_options *options, struct lane *const *lanes, char *error)
 {
-    int group = 0, done = copy_patterns(capture, options, error);
+    int group = -1, done = copy_patterns(capture, options, error);
     if (done == 0)
         done = compile_match(capture, options->bpf, error);
     if (done == 0 && table_new(options->lanes, &capture->table) < 0)

@@ -78,8 +78,9 @@ static int join(struct backend_source *source, const struct backend_options *opt
     if (options->lanes == 1)
         return 0;
     /* Hash is symmetric: both directions of a flow come to one lane. Fragments are not put together: the tape takes what the wire had. */
-    unsigned type = PACKET_FANOUT_HASH | (*options->group ? 0u : (unsigned)PACKET_FANOUT_FLAG_UNIQUEID);
-    unsigned join = (unsigned)*options->group | type << 16;
+    bool first = *options->group < 0;
+    unsigned type = PACKET_FANOUT_HASH | (first ? (unsigned)PACKET_FANOUT_FLAG_UNIQUEID : 0u);
+    unsigned join = (first ? 0u : (unsigned)*options->group) | type << 16;
     if (setsockopt(source->fd, SOL_PACKET, PACKET_FANOUT, &join, sizeof join) != 0)
         return fail(error, "share the traffic between lanes (PACKET_FANOUT)");
     socklen_t size = sizeof join;

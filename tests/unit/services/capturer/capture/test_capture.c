@@ -4,11 +4,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_packet.h>
+#include <linux/if_tun.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include "fake_writer.h"
@@ -360,6 +362,117 @@ static void switches_off_and_on(void **state)
     lane_free(f.lane);
 }
 
+#define LANES 4u
+
+/* Several lanes share the traffic: every packet once, both directions of a flow in one lane, and each lane gets its canary. */
+static void lanes_share(void **state)
+{
+    (void)state;
+    static struct lane *lanes[LANES];
+    static struct fake_writer writers[LANES];
+    struct capture *capture = NULL;
+    char error[256];
+    for (uint32_t i = 0; i < LANES; i++) {
+        assert_int_equal(lane_new(i, &lanes[i]), 0);
+        lanes[i]->segment_bytes_max = 8 << 20;
+        lanes[i]->segment_blocks_max = 10000;
+        lanes[i]->segment_age_ns = 60 * UNITS_NS_PER_S;
+        lanes[i]->flush_ns = UNITS_NS_PER_S / 4;
+        writers[i] = (struct fake_writer){ .lane = lanes[i], .ended = calloc(FAKE_SEGMENTS_MAX, sizeof(struct lane_segment)) };
+        assert_int_equal(pthread_create(&writers[i].thread, NULL, fake_writer_run, &writers[i]), 0);
+    }
+    const struct capture_options options = { .interfaces = (const char *const[]){ "vb0" }, .interfaces_count = 1, .ring_bytes = 8 << 20, .tape_id = TAPE_ID, .node = "n", .lanes = LANES };
+    if (capture_open(&options, lanes, &capture, error) < 0)
+        fail_msg("%s", error);
+    assert_int_equal(capture_start(capture), 0);
+    int fd = raw_socket("vb0");
+    uint8_t frame[256];
+    for (uint32_t i = 0; i < 4000; i++) {
+        size_t size = make_frame(frame, 17, i, 64);
+        uint16_t port = htons((uint16_t)(1000 + i % 200));
+        memcpy(frame + 34, &port, 2);
+        assert_true(send(fd, frame, size, 0) > 0);
+    }
+    (void)close(fd);
+    uint64_t written = 0, canaries = 0;
+    int left = 1;
+    for (int i = 0; i < 100 && (written < 4000 || left || canaries < LANES); i++) {
+        left = capture_send_canaries(capture, 1);
+        assert_true(left >= 0);
+        (void)poll(NULL, 0, 150);
+        written = canaries = 0;
+        for (uint32_t l = 0; l < LANES; l++) {
+            written += atomic_load(&lanes[l]->written_packets);
+            canaries += atomic_load(&lanes[l]->canaries) > 0;
+        }
+    }
+    assert_int_equal(written, 4000);
+    assert_int_equal(left, 0);
+    assert_int_equal(canaries, LANES);
+    for (uint32_t i = 0; i < LANES; i++)
+        lane_request_stop(lanes[i]);
+    capture_join(capture);
+    capture_close(capture);
+    for (uint32_t i = 0; i < LANES; i++) {
+        assert_int_equal(pthread_join(writers[i].thread, NULL), 0);
+        assert_int_equal(writers[i].segments, 1);
+        assert_true(writers[i].packets[0] > 0);
+        free(writers[i].ended);
+        lane_free(lanes[i]);
+    }
+}
+
+/* A device without link header: packets begin with IP. */
+static void records_a_tun_device(void **state)
+{
+    (void)state;
+    static struct fixture f;
+    struct ifreq request = { .ifr_flags = IFF_TUN | IFF_NO_PI, .ifr_name = "tun7" };
+    int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+    if (fd < 0 || ioctl(fd, TUNSETIFF, &request) != 0)
+        skip();                                      /* this kernel has no tun */
+    run("ip link set tun7 up");
+    start(&f, (const char *const[]){ "tun*" }, 1, NULL, 16 << 20);
+    uint8_t frame[256];
+    for (uint32_t i = 0; i < 20; i++) {
+        size_t size = make_frame(frame, i % 2 ? 17 : 1, i, 64);
+        assert_int_equal(write(fd, frame + 14, size - 14), size - 14);
+    }
+    wait_for(&f.lane->written_packets, 10);
+    (void)close(fd);
+    stop(&f);
+    assert_int_equal(tshark_count(&f, 7, "frame.interface_name == \"tun7\" && raw && udp.port == 2000"), 10);
+}
+
+/* The kernel's loopback sends 64 KiB at once: nothing of it is cut. */
+static void keeps_super_packets_whole(void **state)
+{
+    (void)state;
+    static struct fixture f;
+    start(&f, (const char *const[]){ "lo" }, 1, NULL, 16 << 20);
+    struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t length = sizeof to;
+    int listener = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(bind(listener, (struct sockaddr *)&to, sizeof to) == 0 && listen(listener, 1) == 0 && getsockname(listener, (struct sockaddr *)&to, &length) == 0);
+    assert_int_equal(connect(client, (struct sockaddr *)&to, sizeof to), 0);
+    int server = accept(listener, NULL, NULL);
+    static uint8_t bytes[1 << 20];
+    size_t got = 0;
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(send(client, bytes, 100000, 0), 100000);
+        for (size_t want = got + 100000; got < want;)
+            got += (size_t)recv(server, bytes + sizeof bytes / 2, 100000, 0);
+    }
+    (void)close(client);
+    (void)close(server);
+    (void)close(listener);
+    (void)poll(NULL, 0, 300);
+    stop(&f);
+    assert_true(tshark_count(&f, 7, "frame.len > 30000 && frame.cap_len == frame.len") > 0);
+    assert_int_equal(tshark_count(&f, 7, "frame.cap_len != frame.len"), 0);
+    assert_int_equal(tshark_count(&f, 7, "tcp.analysis.duplicate_ack || tcp.analysis.retransmission || tcp.analysis.lost_segment"), 0);
+}
+
 static void refuses_with_a_sentence(void **state)
 {
     (void)state;
@@ -407,6 +520,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_what_a_veth_carries), cmocka_unit_test(puts_vlan_tags_back), cmocka_unit_test(lo_is_there_once),        cmocka_unit_test(filters_by_expression),
         cmocka_unit_test(follows_interfaces),          cmocka_unit_test(counts_what_is_lost), cmocka_unit_test(switches_off_and_on),     cmocka_unit_test(refuses_with_a_sentence),
+        cmocka_unit_test(lanes_share),                 cmocka_unit_test(records_a_tun_device), cmocka_unit_test(keeps_super_packets_whole),
     };
     return cmocka_run_group_tests(tests, prepare, tidy);
 }
