@@ -2,6 +2,7 @@
 # `tapeloop up` as a user meets it: two on one machine with their own folders and ports; one folder for one; parts that die come back; SIGTERM, Ctrl-C and kill -9 leave no process;
 # status, nodes, events, exit codes and JSON of the commands against them; an export that breaks off leaves no file.
 . "$(dirname "$0")/lib.sh"
+export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}exitcode=99" UBSAN_OPTIONS=halt_on_error=1:exitcode=99 # no finding may pass for an exit code of ours
 start_test
 TL=$BIN/tapeloop
 
@@ -49,6 +50,11 @@ send --count 2000 --rate 2000
 to=$(now_rfc3339)
 settle
 equal_code 0 at one snapshot create first --from "$from" --to "$to" --wait
+# The same again is the same snapshot; asked for by four at once, one snapshot answers all.
+equal_code 0 at one snapshot create first --from "$from" --to "$to" --wait
+for n in 1 2 3 4; do at one snapshot create shared --from "$from" --to "$to" --wait >"$WORK/shared-$n.out" 2>&1 & shared[n]=$!; done
+for n in 1 2 3 4; do wait "${shared[n]}" || fail "one of four that asked for the same: $(cat "$WORK/shared-$n.out")"; done
+equal "$(at one snapshot list --json | jq "[.snapshots[] | select(.name == \"shared\")] | length")" 1 "snapshots that four asked for"
 equal_code 0 at one snapshot create second --from "$from" --to "$to" --json
 jq -e '.state == "accepted" or .state == "ready" or .state == "queued"' "$WORK/code.out" >"$WORK/jq" || fail "create --json without --wait: $(cat "$WORK/code.out")"
 equal_code 1 at one snapshot create first --last 1s --wait

@@ -1,6 +1,7 @@
 #!/bin/bash
 # The words of the command: help of every command, errors that say what to do, JSON that is JSON, the manual pages and the completion made from the tables. Needs no root, no bus and no packet.
 . "$(dirname "$0")/lib.sh"
+export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}exitcode=99" UBSAN_OPTIONS=halt_on_error=1:exitcode=99 # no finding may pass for an exit code of ours
 need_command jq man
 need_built "$BIN/tapeloop" "$BIN/capturer" "$BIN/snapshotter"
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/tapeloop-$TEST.XXXXXX")
