@@ -110,7 +110,7 @@ static void answer_letter(struct answers *answers, const struct letter *letter)
     if (!reply)
         return;
     int r = wire_decode(letter->subject->request, letter->data, letter->size, letter->content_type, &request, &format, error);
-    struct question question = { .service = answers->service, .exports = answers->exports, .request = request, .format = format };
+    struct question question = { .service = answers->service, .exports = answers->exports, .request = request };
     if (r < 0)
         answer_fail(reply, "invalid", "the request cannot be read: %s", error[0] ? error : strerror(-r));
     else

@@ -23,7 +23,7 @@ void answer_fail(ProtobufCMessage *reply, const char *code, const char *format, 
 bool answer_failed(const ProtobufCMessage *reply);
 
 /* Each fills its reply. Pool threads. */
-struct question { struct service *service; struct exports *exports; const ProtobufCMessage *request; enum wire_format format; bool silent /* out: somebody else answers */; };
+struct question { struct service *service; struct exports *exports; const ProtobufCMessage *request; bool silent /* out: somebody else answers */; };
 void answer_list(struct question *question, ProtobufCMessage *reply);
 void answer_show(struct question *question, ProtobufCMessage *reply);
 void answer_verify(struct question *question, ProtobufCMessage *reply);

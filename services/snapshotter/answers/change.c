@@ -46,7 +46,7 @@ static void say_deleted(struct question *question, const char *name, uint64_t se
     if (event && wire_set_string(&event->name, name) == 0 && wire_set_string(&event->state, "deleted") == 0
         && wire_set_string(&event->finished_at, units_format_time(units_now_wall_ns(), now, sizeof now)) == 0) {
         event_id(name, sequence, "deleted", id);
-        r = event_publish(question->service, event, id, 0, question->format);
+        r = event_publish(question->service, event, id, 0);
     }
     if (r < 0)
         log_warning("cannot say that a snapshot was deleted", "snapshot=%s error=%s", log_quote(name), log_quote(strerror(-r)));

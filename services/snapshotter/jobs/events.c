@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define EVENT_SUBJECT_PREFIX "snapshot."
-#define PROTOBUF_TYPE "application/protobuf"
 #define JSON_TYPE "application/json"
 
 void event_id(const char *name, uint64_t sequence, const char *state, char id[static EVENT_ID_TEXT_MAX])
@@ -21,9 +20,9 @@ void event_id(const char *name, uint64_t sequence, const char *state, char id[st
 }
 
 /* The headers beside those of CloudEvents itself; ce-request is an extension attribute. */
-static size_t headers_add(struct bus_header *headers, size_t count, uint64_t request, enum wire_format format, char request_text[static 24])
+static size_t headers_add(struct bus_header *headers, size_t count, uint64_t request, char request_text[static 24])
 {
-    headers[count++] = (struct bus_header){ .name = "Content-Type", .value = format == WIRE_PROTOBUF ? PROTOBUF_TYPE : JSON_TYPE };
+    headers[count++] = (struct bus_header){ .name = "Content-Type", .value = JSON_TYPE };
     if (request == 0)
         return count;
     snprintf(request_text, 24, "%" PRIu64, request);
@@ -31,11 +30,11 @@ static size_t headers_add(struct bus_header *headers, size_t count, uint64_t req
     return count;
 }
 
-int event_publish(struct service *service, const Tapeloop__V1__SnapshotEvent *event, const char *id, uint64_t request, enum wire_format format)
+int event_publish(struct service *service, const Tapeloop__V1__SnapshotEvent *event, const char *id, uint64_t request)
 {
     mem_auto_free void *data = NULL;
     size_t size = 0;
-    int r = wire_encode(&event->base, format, &data, &size);
+    int r = wire_encode(&event->base, WIRE_JSON, &data, &size);
     if (r < 0)
         return r;
     char subject[64];
@@ -53,7 +52,7 @@ int event_publish(struct service *service, const Tapeloop__V1__SnapshotEvent *ev
     else
         units_format_time(units_now_wall_ns(), about.time, sizeof about.time);
     size_t count = bus_event_headers(&about, headers);
-    count = headers_add(headers, count, request, format, request_text);
+    count = headers_add(headers, count, request, request_text);
     uint64_t sequence;
     return bus_publish_stream(service->bus, subject, data, size, headers, count, id, BUS_ANY, &sequence, NULL);
 }
@@ -160,16 +159,16 @@ Tapeloop__V1__SnapshotEvent *event_failed(const char *name, const char *reason, 
     return event;
 }
 
-int event_publish_progress(struct service *service, const Tapeloop__V1__SnapshotProgress *progress, uint64_t request, enum wire_format format)
+int event_publish_progress(struct service *service, const Tapeloop__V1__SnapshotProgress *progress, uint64_t request)
 {
     mem_auto_free void *data = NULL;
     size_t size = 0;
-    int r = wire_encode(&progress->base, format, &data, &size);
+    int r = wire_encode(&progress->base, WIRE_JSON, &data, &size);
     if (r < 0)
         return r;
     struct bus_header headers[2];
     char request_text[24];
-    size_t count = headers_add(headers, 0, request, format, request_text);
+    size_t count = headers_add(headers, 0, request, request_text);
     return bus_publish(service->bus, EVENT_SUBJECT_PREFIX "progress", data, size, headers, count);
 }
 

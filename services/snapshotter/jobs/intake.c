@@ -24,7 +24,7 @@ static void refuse(struct job *job, const char *reason)
     log_warning("request refused", "snapshot=%s sequence=%" PRIu64 " reason=%s", log_quote(job->name), job->message.sequence, log_quote(reason));
     wire_auto Tapeloop__V1__SnapshotEvent *event = event_failed(job->name, reason, asked_at(job), 1);
     event_id(job->name, job->message.sequence, "failed", id);
-    int r = event ? event_publish(job->service, event, id, job->message.sequence, job->format) : -ENOMEM;
+    int r = event ? event_publish(job->service, event, id, job->message.sequence) : -ENOMEM;
     if (r == 0)
         r = bus_job_done(&job->message);
     if (r < 0)
@@ -37,10 +37,10 @@ static int decode(struct job *job, char *error)
     const struct bus_job *message = &job->message;
     char decode_error[WIRE_ERROR_TEXT_MAX] = "";
     ProtobufCMessage *request = NULL;
+    enum wire_format format;
     int r = wire_decode(&tapeloop__v1__snapshot_request__descriptor, message->data, message->size, message->content_type[0] ? message->content_type : NULL, &request,
-                        &job->format, decode_error);
+                        &format, decode_error);
     if (r < 0) {
-        job->format = WIRE_JSON;
         request_guess_name(message->data, message->size, job->name, sizeof job->name);
         snprintf(error, REQUEST_ERROR_TEXT_MAX, "the request cannot be read: %.300s", decode_error[0] ? decode_error : strerror(-r));
         return -EINVAL;
@@ -72,7 +72,7 @@ static void answer_taken(struct job *job, const Tapeloop__V1__Claim *record)
 /* The final event again, with its first id: whoever asks twice hears it twice, the stream keeps it once. */
 static int answer_again(struct job *job, const Tapeloop__V1__Claim *record)
 {
-    return record->final_event ? event_publish(job->service, record->final_event, record->final_event_id, job->message.sequence, job->format) : 0;
+    return record->final_event ? event_publish(job->service, record->final_event, record->final_event_id, job->message.sequence) : 0;
 }
 
 static int say_accepted(struct job *job, uint64_t sequence)
@@ -90,7 +90,7 @@ static int say_accepted(struct job *job, uint64_t sequence)
             return -ENOMEM;
     event->attempts = job->claim ? claim_attempt(job->claim) : 1;
     event_id(job->name, sequence, "accepted", id);
-    return event_publish(job->service, event, id, job->message.sequence, job->format);
+    return event_publish(job->service, event, id, job->message.sequence);
 }
 
 /* The attempts are used up, by workers that died: failed, with a copy of the request among the dead letters. */
@@ -104,7 +104,7 @@ static int exhaust(struct job *job)
     if (r == 0)
         r = claim_end(job->claim, event, id);
     if (r == 0)
-        r = event_publish(job->service, event, id, job->message.sequence, job->format);
+        r = event_publish(job->service, event, id, job->message.sequence);
     log_error("request given up", "snapshot=%s sequence=%" PRIu64, log_quote(job->name), job->message.sequence);
     return r;
 }

@@ -28,7 +28,6 @@ enum job_verdict {
 struct job {
     struct service *service;
     struct bus_job message;
-    enum wire_format format;
     char name[STORE_NAME_MAX + 1];
     Tapeloop__V1__SnapshotRequest *request;
     struct request_window window;

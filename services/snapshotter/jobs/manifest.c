@@ -128,6 +128,9 @@ static enum job_verdict fail_empty(struct job_plan *plan, struct job *job, const
     const char *why = manifest->reason[0] ? " (" : "", *end = manifest->reason[0] ? ")" : "";
     if (answered == 0)
         return job_fail(job, JOB_FAILED, "none of the %zu nodes answered%s%.600s%s: see `tapeloop nodes`, then ask again", plan->nodes_count, why, manifest->reason, end);
+    for (size_t i = 0; i < plan->segments_count; i++)
+        if (plan->segments[i]->problem[0])
+            return job_fail(job, JOB_FAILED, "nothing of the window could be fetched%s%.600s%s: see the capturers' logs, then ask again", why, manifest->reason, end);
     if (newest_ns == 0)
         return job_fail(job, JOB_FAILED, "the window %s to %s holds no packets: nothing has been recorded yet%s%.600s%s", manifest->from, manifest->to, why, manifest->reason, end);
     return job_fail(job, JOB_FAILED, "the window %s to %s holds no packets: the tapes reach from %s to %s%s%.600s%s; choose a window inside that", manifest->from, manifest->to,

@@ -23,7 +23,7 @@ static void tell_progress(struct job *job, int64_t now_ns, uint64_t advance)
     progress.segments_total = atomic_load(&job->segments_total);
     progress.nodes_done = atomic_load(&job->nodes_done);
     progress.nodes_total = atomic_load(&job->nodes_total);
-    (void)event_publish_progress(job->service, &progress, job->message.sequence, job->format); /* live only: nobody waits for it */
+    (void)event_publish_progress(job->service, &progress, job->message.sequence); /* live only: nobody waits for it */
     job->told_advance = advance;
     job->told_ns = now_ns;
 }

@@ -27,7 +27,7 @@ static int conclude(struct job *job, const Tapeloop__V1__SnapshotEvent *event)
     event_id(job->name, job->message.sequence, event->state, id);
     int r = claim_end(job->claim, event, id);
     if (r == 0)
-        r = event_publish(job->service, event, id, job->message.sequence, job->format);
+        r = event_publish(job->service, event, id, job->message.sequence);
     if (r == 0)
         r = bus_job_done(&job->message);
     return r;

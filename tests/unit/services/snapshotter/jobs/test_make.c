@@ -26,8 +26,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
+    fake_node_stop(&node); /* it is on the fixture's connection */
     fixture_stop(&fixture);
-    fake_node_stop(&node);
     return 0;
 }
 
@@ -173,7 +173,10 @@ static void bad_requests_fail_with_a_sentence(void **state)
         if (!strstr(failed->event->reason, cases[i].words))
             fail_msg("%s: %s", cases[i].json, failed->event->reason);
     }
-    support_wait(bus_stream_last(fixture.bus, "REQUESTS", "snapshot.request", &(uint64_t){ 0 }, &(void *){ NULL }, &(size_t){ 0 }, (char[512]){ 0 }) == -ENOENT);
+    fixture_ask_window(&fixture, "after-the-bad", begin_ns, begin_ns + UNITS_NS_PER_S, ""); /* and the queue goes on */
+    fixture_await(&fixture, "ready", "after-the-bad", 0);
+    assert_null(fixture_heard(&fixture, "failed", "nobody", 1));
+    assert_null(fixture_heard(&fixture, "failed", "unknown-field", 1));
     assert_int_equal(work_left(), 0);
 }
 
