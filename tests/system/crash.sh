@@ -14,6 +14,7 @@ capturer_start 2Gi
 snapshotter_start
 from=$(now_rfc3339)
 send_start --rate 8000
+sleep 4
 
 # Every sealed file that was ever seen keeps its bytes until it is recycled (the box here is never full).
 declare -A seen=()
@@ -38,7 +39,7 @@ for ((round = 1; round <= rounds; round++)); do
     case $round in 1) victim=capturer ;; 2) victim=snapshotter ;; 3) victim=nats ;; esac
     name=crash-$round
     asked=$(date +%s)
-    printf '{"name":"%s","from":"%s","to":"%s"}' $name "$(rfc3339 $((asked - 2)))" "$(rfc3339 $asked)" >"$WORK/request"
+    printf '{"name":"%s","from":"%s","to":"%s"}' $name "$(rfc3339 $((asked - 4)))" "$(rfc3339 $asked)" >"$WORK/request"
     # Asked through JetStream with its acknowledgement, by a client of a few lines of bash: from here on it must be done.
     wait_for 20 "the request to be taken by the stream" request_send "$WORK/request"
     names+=("$name")

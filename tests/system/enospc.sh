@@ -3,7 +3,7 @@
 # as before.
 . "$(dirname "$0")/lib.sh"
 start_test
-mkdir "$WORK/disk"
+mkdir "$WORK/disk" "$WORK/else"
 mount -t tmpfs -o size=200m tmpfs "$WORK/disk"
 MOUNTS+=("$WORK/disk")
 nats_start
