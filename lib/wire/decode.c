@@ -207,6 +207,8 @@ static int decode_repeated(const ProtobufCFieldDescriptor *field, size_t *count,
         int r = decode_value(field, (char *)*array + i * bytes, json_array_get(list, i), &here, depth, error);
         if (r < 0)
             return r; /* the elements counted so far are released with the message; a failed decode_value leaves NULL */
+        if (field->type == PROTOBUF_C_TYPE_STRING && ((char **)*array)[i] == (const char *)protobuf_c_empty_string && !(((char **)*array)[i] = strdup("")))
+            return -ENOMEM; /* elements of a list are freed as they are, the shared empty text must not be */
         *count = i + 1;
     }
     return 0;
