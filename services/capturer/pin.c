@@ -11,6 +11,8 @@
 #include "mem/cleanup.h"
 #include "units/units.h"
 
+#define CLOCK_STEP_NS (50 * UNITS_NS_PER_MS)
+
 enum question_kind { QUESTION_PIN, QUESTION_UNPIN, QUESTION_CATALOGUE, QUESTION_STATUS, QUESTION_REQUEST, QUESTION_KINDS };
 
 /* How each kind is asked; the table's order is the enum's. */
@@ -45,7 +47,7 @@ struct pin {
     size_t waiting;
     bool stopping;
     uint64_t sealed[LANES_MAX];          /* first sequence that is not sealed */
-    int64_t sealed_by_pin_ns;            /* the thread's own; monotonic; 0: never */
+    int64_t sealed_wall_ns, sealed_mono_ns; /* the thread's own: when the last seal was asked for; 0: never, or in vain */
 };
 
 /* Every reply's first field is its error. */
@@ -157,16 +159,28 @@ static bool seal_lanes(struct pin *pin)
     return all;
 }
 
+/* The last seal by pin came after the window's end, and no step of the wall clock since: nothing of the window is open. */
+static bool is_covered(const struct pin *pin, int64_t to_ns)
+{
+    int64_t stepped_ns = (units_now_wall_ns() - pin->sealed_wall_ns) - (units_now_mono_ns() - pin->sealed_mono_ns);
+    return pin->sealed_mono_ns && to_ns < pin->sealed_wall_ns && stepped_ns < CLOCK_STEP_NS && stepped_ns > -CLOCK_STEP_NS;
+}
+
 /* Seals what is open and reaches into the window. True when the window's part of it is in the catalogue. */
 static bool seal_window(struct pin *pin, const Tapeloop__V1__PinRequest *request)
 {
-    int64_t next_ns = pin->sealed_by_pin_ns + PIN_SEAL_INTERVAL_MS * UNITS_NS_PER_MS;
-    if (!tape_open_reaches(pin->options.tape, request->from_ns, request->to_ns))
+    /* What a segment's first blocks hold is not known to the tape before they are flushed. */
+    bool fresh = request->to_ns > units_now_wall_ns() - PIN_UNSEEN_MS * UNITS_NS_PER_MS;
+    if (is_covered(pin, request->to_ns) || (!fresh && !tape_open_reaches(pin->options.tape, request->from_ns, request->to_ns)))
         return true;
-    if (pin->sealed_by_pin_ns && units_now_mono_ns() < next_ns)
+    int64_t next_ns = pin->sealed_mono_ns + PIN_SEAL_INTERVAL_MS * UNITS_NS_PER_MS;
+    if (pin->sealed_mono_ns && units_now_mono_ns() < next_ns)
         sleep_until(pin, next_ns);
-    pin->sealed_by_pin_ns = units_now_mono_ns();
-    return seal_lanes(pin);
+    int64_t wall_ns = units_now_wall_ns(), mono_ns = units_now_mono_ns();
+    bool sealed = seal_lanes(pin);
+    pin->sealed_wall_ns = sealed ? wall_ns : 0;
+    pin->sealed_mono_ns = mono_ns;
+    return sealed;
 }
 
 static int answer_pin(struct pin *pin, const Tapeloop__V1__PinRequest *request, int64_t received_ns, ProtobufCMessage **ret)
