@@ -6,7 +6,7 @@
 #define CAPTURER_CAPTURE_FILTER_H
 
 #define FILTER_SNAP_BYTES 262144u    /* one byte more and tshark refuses the file */
-#define FILTER_INTERFACES_MAX 2048u  /* recorded ones at a time; twice the interfaces that one segment names */
+#define FILTER_INTERFACES_MAX 4096u  /* recorded ones at a time: every link that is looked at (INTERFACES_LINKS_MAX) */
 #define FILTER_SLOTS_MAX 1536u       /* counters: LANE_INTERFACES_MAX living interfaces and 512 that went, so that a number is not used again within a segment */
 #define FILTER_SLOT_CANARY 0u
 #define FILTER_SLOT_OTHER 1u         /* Ethernet interfaces past the table's end */

@@ -11,6 +11,8 @@
 
 #define ERROR_TEXT 256
 
+static_assert(FILTER_INTERFACES_MAX >= INTERFACES_LINKS_MAX, "a filter has room for every link");
+
 enum state { SLOT_UNUSED, SLOT_LIVE, SLOT_GONE };
 /* An interface that is or was recorded. Its place in the array is its slot: the number of its counters. */
 struct watched {

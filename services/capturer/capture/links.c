@@ -133,25 +133,22 @@ static void forget(struct links *links, size_t place)
     links->changes++;
 }
 
-static int take_message(const struct nlmsghdr *message, void *context)
+static void take_link(struct links *links, const struct nlmsghdr *message)
 {
-    struct links *links = context;
     const struct ifinfomsg *info = mnl_nlmsg_get_payload(message);
-    if (message->nlmsg_flags & NLM_F_DUMP_INTR)
-        links->interrupted = true;
     if ((message->nlmsg_type != RTM_NEWLINK && message->nlmsg_type != RTM_DELLINK) || mnl_nlmsg_get_payload_len(message) < sizeof *info || info->ifi_family == AF_BRIDGE)
-        return MNL_CB_OK;                        /* AF_BRIDGE speaks of a bridge's port, not of the link */
+        return;                                  /* AF_BRIDGE speaks of a bridge's port, not of the link */
     struct choose_link link;
     read_link(message, &link);
     size_t place = place_of(links, link.ifindex);
     if (message->nlmsg_type == RTM_DELLINK) {
         if (place < links->count)
             forget(links, place);
-        return MNL_CB_OK;
+        return;
     }
     if (place == links->most) {
         links->left_out++;
-        return MNL_CB_OK;
+        return;
     }
     if (place < links->count && link.virtual_functions == 0)
         link.virtual_functions = links->links[place].virtual_functions; /* only a dump tells */
@@ -163,7 +160,25 @@ static int take_message(const struct nlmsghdr *message, void *context)
     }
     links->links[place] = link;
     links->stale[place] = false;
-    return MNL_CB_OK;
+}
+
+/* All messages of one datagram. 1: the dump's end was among them; -errno: the kernel refused the dump. By hand, because mnl_cb_run gives up at the first message of a dump that links changed under. */
+static int take_datagram(struct links *links, size_t size)
+{
+    int left = (int)size;
+    for (const struct nlmsghdr *message = (const void *)links->message; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+        if (message->nlmsg_flags & NLM_F_DUMP_INTR)
+            links->interrupted = true;
+        if (message->nlmsg_type == NLMSG_DONE)
+            return 1;
+        if (message->nlmsg_type == NLMSG_ERROR && mnl_nlmsg_get_payload_len(message) >= sizeof(struct nlmsgerr)) {
+            int error = ((const struct nlmsgerr *)mnl_nlmsg_get_payload(message))->error;
+            if (error < 0)
+                return error;
+        }
+        take_link(links, message);
+    }
+    return 0;
 }
 
 static int dump(struct links *links)
@@ -187,11 +202,10 @@ static int dump(struct links *links)
             links->interrupted = true;           /* events were lost: what the dump said of them may be older */
         else if (size < 0)
             return -errno;
-        /* Sequence 0: events come in between. */
-        int done = size > 0 ? mnl_cb_run(links->message, (size_t)size, 0, 0, take_message, links) : MNL_CB_OK;
+        int done = size > 0 ? take_datagram(links, (size_t)size) : 0; /* events come in between: they are the same messages */
         if (done < 0)
-            return -errno;
-        if (done == MNL_CB_STOP)
+            return done;
+        if (done > 0)
             break;
     }
     for (size_t i = links->count; i > 0; i--)
@@ -225,6 +239,6 @@ int links_read(struct links *links)
         }
         if (size < 0)
             return errno == EAGAIN || errno == EINTR ? links->changes : -errno;
-        (void)mnl_cb_run(links->message, (size_t)size, 0, 0, take_message, links);
+        (void)take_datagram(links, (size_t)size);
     }
 }
