@@ -88,7 +88,7 @@ static inline struct tape_folder_sum tape_folder_verify(const char *folder)
         int damages = segment_file_verify(path, tape_folder_damage, path);
         sum.damages += damages < 0 ? 1 : damages;
         sum.bytes += stat(path, &s) == 0 ? (uint64_t)s.st_size : 0;
-        strcat(path, ".idx");
+        snprintf(path, sizeof path, "%s/segments/%s.idx", folder, e->d_name);
         struct segment_index *index = NULL;
         if (segment_index_load(path, &index) < 0) {
             sum.orphans++;

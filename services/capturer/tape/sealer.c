@@ -75,27 +75,25 @@ static void enter(struct tape *tape, struct seal_job *job, struct tape_events *e
 }
 
 /* The jobs are the list's first `count`; they stay in it until they are in the catalogue, so that a pin sees them in one of the two. */
-static void seal_batch(struct tape *tape, struct seal_job *first, uint32_t count)
+static void seal_batch(struct tape *tape, struct seal_job *const *jobs, uint32_t count)
 {
     struct tape_events events = { .count = 0 };
-    struct seal_job *job = first;
     bool sealed[SEALER_JOBS_MAX];
-    for (uint32_t i = 0; i < count; i++, job = job->next)
-        if (fdatasync(job->fd) < 0)
-            told_error(&events, job, -errno);
-    job = first;
-    for (uint32_t i = 0; i < count; i++, job = job->next) {
-        int rc = seal_files(tape, job);
+    for (uint32_t i = 0; i < count; i++)
+        if (fdatasync(jobs[i]->fd) < 0)
+            told_error(&events, jobs[i], -errno);
+    for (uint32_t i = 0; i < count; i++) {
+        int rc = seal_files(tape, jobs[i]);
         if (rc == 0)
-            rc = publish_files(tape, job);
+            rc = publish_files(tape, jobs[i]);
         sealed[i] = rc == 0;
         if (rc < 0)
-            told_error(&events, job, rc);        /* stays hidden and charged; the next start salvages it */
+            told_error(&events, jobs[i], rc);    /* stays hidden and charged; the next start salvages it */
     }
     (void)fsync(tape->segments_fd);
     tape_lock(tape);
     for (uint32_t i = 0; i < count; i++) {
-        job = tape->sealing;
+        struct seal_job *job = tape->sealing;
         if (sealed[i])
             enter(tape, job, &events);
         tape->sealing = job->next;
@@ -134,30 +132,37 @@ static void room_ahead(struct tape *tape)
     tape_events_tell(tape, &events);
 }
 
+/* Waits for work until `turn` (monotonic). Returns how many jobs; they have their ordinals. */
+static uint32_t take_jobs(struct tape *tape, int64_t turn, struct seal_job **jobs, bool *ret_stop)
+{
+    struct timespec until = { .tv_sec = turn / UNITS_NS_PER_S, .tv_nsec = turn % UNITS_NS_PER_S };
+    uint32_t count = 0;
+    int waited = 0;
+    tape_lock(tape);
+    while (!tape->sealing && !tape->sealer_stop && waited == 0)
+        waited = pthread_cond_timedwait(&tape->changed, &tape->lock, &until);
+    for (struct seal_job *job = tape->sealing; job; job = job->next) {
+        job->seal.ordinal = tape->next_ordinal++;
+        jobs[count++] = job;
+    }
+    *ret_stop = tape->sealer_stop;
+    tape_unlock(tape);
+    return count;
+}
+
 static void *sealer_main(void *context)
 {
     struct tape *tape = context;
+    struct seal_job *jobs[SEALER_JOBS_MAX];
     int64_t turn = units_now_mono_ns() + TURN_MS * UNITS_NS_PER_MS;
     (void)pthread_setname_np(pthread_self(), "sealer");
-    for (;;) {
-        tape_lock(tape);
-        struct timespec until = { .tv_sec = turn / UNITS_NS_PER_S, .tv_nsec = turn % UNITS_NS_PER_S };
-        int waited = 0;
-        while (!tape->sealing && !tape->sealer_stop && waited == 0)
-            waited = pthread_cond_timedwait(&tape->changed, &tape->lock, &until);
-        struct seal_job *jobs = tape->sealing;
-        uint32_t count = tape->sealing_count;
-        bool stop = tape->sealer_stop;
-        struct seal_job *job = jobs;
-        for (uint32_t i = 0; i < count; i++, job = job->next)
-            job->seal.ordinal = tape->next_ordinal++;
-        tape_unlock(tape);
+    for (bool stop = false;;) {
+        uint32_t count = take_jobs(tape, turn, jobs, &stop);
         if (count > 0)
             seal_batch(tape, jobs, count);
         else if (stop)
             return NULL;
-        if (count > 0 || waited != 0)
-            room_ahead(tape);
+        room_ahead(tape);
         if (units_now_mono_ns() >= turn) {
             if (tape->sync)
                 flush_open(tape);

@@ -58,7 +58,7 @@ static void every_proved_packet_survives(void **state)
 {
     (void)state;
     const char *text = getenv("ROUNDS");
-    int rounds = text ? atoi(text) : 40;
+    int rounds = text ? (int)strtol(text, NULL, 10) : 40;
     unsigned seed = (unsigned)getpid();
     struct witness *witness = mmap(NULL, sizeof *witness, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(witness != MAP_FAILED);
