@@ -278,7 +278,7 @@ void export_close(struct export *e)
     plan_free(&e->plan);
     inputs_free(&e->inputs);
     copies_free(e->copies);
-    free(e->load.raw);
+    load_free(&e->load);
     free(e->pending);
     free(e->work_folder);
     free(e);

@@ -157,7 +157,11 @@ static int read_content(struct load *load, uint32_t ordinal, struct source *sour
     const struct segment_block *block = &input->index->blocks[planned->number];
     const uint8_t *content = NULL;
     const char *problem = NULL;
-    source->memory = malloc(block->compressed ? block->content_size : block->size);
+    source->spares = block->content_size >= LOAD_SPARE_CONTENT_MIN ? load : NULL;
+    if (source->spares && load->spare_count > 0)
+        source->memory = load->spare[--load->spare_count];
+    else
+        source->memory = malloc(source->spares ? LZ4FRAME_BLOCK_BYTES_MAX : block->compressed ? block->content_size : block->size);
     if (!source->memory)
         return -ENOMEM;
     uint8_t *raw = block->compressed ? load->raw : source->memory;
@@ -201,4 +205,20 @@ int load_block(struct load *load, uint32_t ordinal, struct source **ret)
     sort_entries(source);
     *ret = source;
     return 0;
+}
+
+void load_take_back(struct load *load, uint8_t *memory)
+{
+    if (memory && load->spare_count < load->spare_most)
+        load->spare[load->spare_count++] = memory;
+    else
+        free(memory);
+}
+
+void load_free(struct load *load)
+{
+    while (load->spare_count > 0)
+        free(load->spare[--load->spare_count]);
+    free(load->raw);
+    load->raw = NULL;
 }

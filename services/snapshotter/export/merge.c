@@ -29,7 +29,10 @@ void source_free(struct source *source)
     run_reader_free(source->run); /* which owns what a run's source points to */
     if (!source->run) {
         free(source->entries);
-        free(source->memory);
+        if (source->spares)
+            load_take_back(source->spares, source->memory);
+        else
+            free(source->memory);
     }
     free(source);
 }

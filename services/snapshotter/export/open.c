@@ -134,7 +134,9 @@ static int make_plan(struct export *e, const struct export_options *options, cha
             return r;
         memory -= table;
     }
-    memory -= MEMORY_BESIDE_BLOCKS;
+    uint64_t spare = memory / 8 / LZ4FRAME_BLOCK_BYTES_MAX;
+    e->load.spare_most = spare < LOAD_SPARE_MAX ? (unsigned)spare : LOAD_SPARE_MAX;
+    memory -= MEMORY_BESIDE_BLOCKS + (uint64_t)e->load.spare_most * LZ4FRAME_BLOCK_BYTES_MAX;
     e->fan_in = memory / RUN_READER_BYTES > UINT32_MAX ? UINT32_MAX : (uint32_t)(memory / RUN_READER_BYTES);
     int r = plan_make(&e->inputs, options->from_ns, options->to_ns, memory, &e->plan);
     return r < 0 ? r : check_room(e, error);

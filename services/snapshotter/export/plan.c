@@ -1,12 +1,15 @@
 #include "services/snapshotter/export/plan.h"
 #include <errno.h>
 #include <stdlib.h>
+#include "capfile/lz4frame.h"
+#include "services/snapshotter/export/load.h"
 #include "services/snapshotter/export/runs.h"
 #include "services/snapshotter/export/source.h"
 
 uint64_t plan_block_cost(const struct segment_block *block)
 {
-    return (uint64_t)block->content_size + 4 + ((uint64_t)block->packets + block->events) * sizeof(struct entry) + sizeof(struct source) + 64;
+    uint64_t content = block->content_size >= LOAD_SPARE_CONTENT_MIN ? LZ4FRAME_BLOCK_BYTES_MAX : block->content_size + LZ4FRAME_BLOCK_WORD_BYTES;
+    return content + ((uint64_t)block->packets + block->events) * sizeof(struct entry) + sizeof(struct source) + 64;
 }
 
 static bool in_window(const struct segment_block *block, int64_t from_ns, int64_t to_ns)
