@@ -33,16 +33,26 @@ struct rig {
     _Atomic uint32_t frame_bytes, pause_ms;  /* how the feeder feeds */
     _Atomic uint64_t fed;
     _Atomic uint64_t sealed;                 /* events */
-    void (*on_event)(void *context, const struct tape_event *event);
-    void *on_event_context;
+    pthread_mutex_t lock;                    /* held while on_event runs */
+    void (*on_event)(const struct tape_event *event);
 };
 
 static inline void rig_event(void *context, const struct tape_event *event)
 {
     struct rig *rig = context;
+    (void)pthread_mutex_lock(&rig->lock);
     if (rig->on_event)
-        rig->on_event(rig->on_event_context, event);
+        rig->on_event(event);
+    (void)pthread_mutex_unlock(&rig->lock);
     atomic_fetch_add(&rig->sealed, event->kind == TAPE_EVENT_SEALED);
+}
+
+/* NULL: nobody; none is under way when it returns. */
+static inline void rig_listen(struct rig *rig, void (*on_event)(const struct tape_event *event))
+{
+    (void)pthread_mutex_lock(&rig->lock);
+    rig->on_event = on_event;
+    (void)pthread_mutex_unlock(&rig->lock);
 }
 
 static inline void rig_feed(struct rig *rig, const uint8_t *frame)
@@ -140,6 +150,7 @@ static inline void rig_close(struct rig *rig)
 static inline void rig_make_folder(struct rig *rig)
 {
     memset(rig, 0, sizeof *rig);
+    (void)pthread_mutex_init(&rig->lock, NULL);
     (void)snprintf(rig->folder, sizeof rig->folder, "/tmp/tapeloop-rig-XXXXXX");
     assert_non_null(mkdtemp(rig->folder));
 }

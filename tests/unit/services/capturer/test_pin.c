@@ -18,10 +18,9 @@ static struct heartbeat *heartbeat;
 static struct pin *pin;
 static struct option_list labels = { .values = { "zone=a" }, .count = 1 };
 
-static void on_event(void *context, const struct tape_event *event)
+static void on_event(const struct tape_event *event)
 {
-    (void)context;
-    if (pin && event->kind == TAPE_EVENT_SEALED)
+    if (event->kind == TAPE_EVENT_SEALED)
         pin_note_sealed(pin, event->lane, event->sequence);
 }
 
@@ -31,7 +30,6 @@ static int set_up(void **state)
     char error[256] = "";
     nats_server_start(&server, NULL);
     rig_make_folder(&rig);
-    rig.on_event = on_event;
     rig_start(&rig, BOX);
     bus = rig_open_bus(&server);
     rig_apply(bus);
@@ -43,6 +41,7 @@ static int set_up(void **state)
     const struct pin_options options = { .bus = bus, .tape = rig.tape, .server = segments, .heartbeat = heartbeat, .lanes = &rig.lane, .lanes_count = 1,
                                          .node = "node.1", .labels = &labels };
     assert_int_equal(0, pin_start(&options, &pin));
+    rig_listen(&rig, on_event);
     return 0;
 }
 
@@ -50,9 +49,8 @@ static int tear_down(void **state)
 {
     (void)state;
     rig_stop(&rig);
-    struct pin *ended = pin;
-    pin = NULL;
-    pin_stop(ended);
+    rig_listen(&rig, NULL);
+    pin_stop(pin);
     heartbeat_stop(heartbeat, "test");
     server_stop(segments);
     bus_close(bus);

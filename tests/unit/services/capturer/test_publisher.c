@@ -11,15 +11,25 @@ static struct rig rig;
 static struct bus *bus;
 static struct publisher *publisher;
 
-static void on_event(void *context, const struct tape_event *event)
+static void on_event(const struct tape_event *event)
 {
-    (void)context;
-    if (!publisher)
-        return;
     if (event->kind == TAPE_EVENT_SEALED)
         publisher_wake(publisher);
     else if (event->kind == TAPE_EVENT_RECYCLED)
         publisher_note_recycled(publisher);
+}
+
+static void start_publisher(void)
+{
+    assert_int_equal(0, publisher_start(bus, rig.tape, "node.1", &publisher));
+    rig_listen(&rig, on_event);
+}
+
+static void end_publisher(void)
+{
+    rig_listen(&rig, NULL);
+    publisher_stop(publisher, 0);
+    publisher = NULL;
 }
 
 static int set_up(void **state)
@@ -27,7 +37,6 @@ static int set_up(void **state)
     (void)state;
     nats_server_start(&server, NULL);
     rig_make_folder(&rig);
-    rig.on_event = on_event;
     rig_start(&rig, BOX);
     bus = rig_open_bus(&server);
     return 0;
@@ -37,8 +46,7 @@ static int tear_down(void **state)
 {
     (void)state;
     rig_stop(&rig);
-    publisher_stop(publisher, 0);
-    publisher = NULL;
+    end_publisher();
     bus_close(bus);
     rig_close(&rig);
     support_remove_folder(rig.folder);
@@ -90,11 +98,6 @@ static struct said read_stream(void)
         free(data);
     }
     return said;
-}
-
-static void start_publisher(void)
-{
-    assert_int_equal(0, publisher_start(bus, rig.tape, "node.1", &publisher));
 }
 
 static void test_in_order(void **state)
@@ -225,8 +228,7 @@ static void test_lost_cursor(void **state)
         rig_seal(&rig);
     rig_stop(&rig);
     support_wait(owed() == 0);
-    publisher_stop(publisher, 0);
-    publisher = NULL;
+    end_publisher();
     uint64_t sealed = read_stream().sealed;
     rig_close(&rig);
     char path[96];
