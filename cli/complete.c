@@ -1,15 +1,31 @@
 /* Names for the shell's completion. See complete.h. */
 #include "cli/complete.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/ask.h"
 #include "mem/cleanup.h"
 
 #define WAIT_MS 500     /* somebody has pressed the tab key */
 #define NAMES_LIMIT 500
+#define LIMIT_S 1       /* also of a connection that does not come about */
+
+/* Names of ours are made of these; anything else is no name, and a shell might take it for more. */
+static void put_name(const char *name)
+{
+    if (*name && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == strlen(name))
+        puts(name);
+}
+
+static void give_up(int number)
+{
+    (void)number;
+    _exit(0);
+}
 
 static int put_node(void *context, const char *key, const struct bus_value *value)
 {
@@ -19,7 +35,7 @@ static int put_node(void *context, const char *key, const struct bus_value *valu
     if (wire_decode(&tapeloop__v1__node_heartbeat__descriptor, value->data, value->size, "application/protobuf", &decoded, NULL, error) < 0)
         return 0;
     const char *name = ((Tapeloop__V1__NodeHeartbeat *)decoded)->node;
-    puts(*name ? name : key);
+    put_name(*name ? name : key);
     wire_free(decoded);
     return 0;
 }
@@ -37,7 +53,7 @@ static void put_snapshots(struct bus *bus)
         return;
     const Tapeloop__V1__SnapshotListReply *reply = (const Tapeloop__V1__SnapshotListReply *)decoded;
     for (size_t i = 0; i < reply->n_snapshots; i++)
-        puts(reply->snapshots[i]->name);
+        put_name(reply->snapshots[i]->name);
 }
 
 void complete_names(const char *what)
@@ -53,6 +69,8 @@ void complete_names(const char *what)
     command.options_count = lifecycle_option_rows_count;
     if (options_parse(&command, 1, argv, &options, &arguments, &count, stdout, stderr) != 0)
         return;
+    (void)signal(SIGALRM, give_up);
+    (void)alarm(LIMIT_S);
     lifecycle_bus_options(&options, "tapeloop completion", &bus_options);
     if (bus_open(&bus_options, true, &bus, error) < 0)
         return;

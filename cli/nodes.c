@@ -95,7 +95,7 @@ const struct cli_command cli_nodes = {
 
 const struct cli_command cli_nodes_forget = {
     .command = {
-        .name = "tapeloop nodes forget", .arguments = "NAME", .arguments_least = 1, .arguments_most = 1,
+        .name = "tapeloop nodes forget", .arguments = "NAME", .arguments_least = 1, .arguments_most = 1, .arguments_complete = "node",
         .summary = "Forget a node that will not come back",
         .description = "Every later snapshot would be partial for the sake of a node that is gone. A node that still reports is not forgotten: stop its capturer first. "
                        "Its tape and the snapshots that hold its packets stay as they are.",

@@ -61,7 +61,7 @@ static int run(const void *fields, char **arguments, size_t count)
 
 const struct cli_command cli_segment_verify = {
     .command = {
-        .name = "tapeloop segment verify", .arguments = "FILE...", .arguments_least = 1, .arguments_most = 100000,
+        .name = "tapeloop segment verify", .arguments = "FILE...", .arguments_least = 1, .arguments_most = 100000, .arguments_complete = "file",
         .summary = "Check files of a tape or a snapshot against their hashes",
         .description = "Reads each segment and the index that lies beside it as FILE.idx, and checks every byte: the place, length and hash of each block, that it holds whole pcapng blocks, that counts "
                        "and times are true, and that there is nothing else in the file. Names each damage. Needs no bus.",

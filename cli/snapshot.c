@@ -157,7 +157,7 @@ static int run_cancel(const void *fields, char **arguments, size_t count)
     return CLI_OK;
 }
 
-#define NAMED .arguments = "NAME", .arguments_least = 1, .arguments_most = 1
+#define NAMED .arguments = "NAME", .arguments_least = 1, .arguments_most = 1, .arguments_complete = "snapshot"
 #define USUAL_ROWS .options = rows, .options_count = sizeof rows / sizeof *rows
 #define USUAL_REST .fields_size = sizeof(struct cli_options), .connects = true
 

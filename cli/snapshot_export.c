@@ -192,7 +192,7 @@ static int run(const void *fields, char **arguments, size_t count)
 
 const struct cli_command cli_snapshot_export = {
     .command = {
-        .name = "tapeloop snapshot export", .arguments = "NAME", .arguments_least = 1, .arguments_most = 1,
+        .name = "tapeloop snapshot export", .arguments = "NAME", .arguments_least = 1, .arguments_most = 1, .arguments_complete = "snapshot",
         .summary = "Write a snapshot as one capture file, merged and in the order of time",
         .description = "Cuts exactly to the window of the snapshot, or to a narrower one. The file appears under its name only when it is whole. The snapshotter makes the export while it is sent; "
                        "this command needs to reach the address that it answers with.",

@@ -71,6 +71,19 @@ static void put_words(const struct option_command *const *commands, size_t count
     fputs("--help\" ;;\n", out);
 }
 
+/* Fills COMPREPLY with what stands for `complete`. */
+static void put_reply(const char *complete, FILE *out)
+{
+    if (strcmp(complete, "file") == 0)
+        fputs("compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")", out);
+    else if (strcmp(complete, "dir") == 0)
+        fputs("compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- \"$cur\")", out);
+    else if (strcmp(complete, "interface") == 0)
+        fputs("mapfile -t COMPREPLY < <(cd /sys/class/net && compgen -f -- \"$cur\")", out);
+    else /* the program knows, the one that is being typed; no compgen -W, which would expand what comes from outside */
+        fprintf(out, "while read -r next; do if [[ $next == \"$cur\"* ]]; then COMPREPLY+=(\"$next\"); fi; done < <(\"${COMP_WORDS[0]}\" --complete %s 2>/dev/null)", complete);
+}
+
 /* How the shell completes an option's value. */
 static void put_value(const struct option_command *command, const struct option *option, FILE *out)
 {
@@ -83,12 +96,8 @@ static void put_value(const struct option_command *command, const struct option 
         for (size_t i = 0; option->choices[i]; i++)
             fprintf(out, "%s%s", i ? " " : "", option->choices[i]);
         fputs("\" -- \"$cur\")", out);
-    } else if (option->complete && strcmp(option->complete, "file") == 0) {
-        fputs("compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")", out);
-    } else if (option->complete && strcmp(option->complete, "dir") == 0) {
-        fputs("compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- \"$cur\")", out);
-    } else if (option->complete && strcmp(option->complete, "interface") == 0) {
-        fputs("mapfile -t COMPREPLY < <(cd /sys/class/net && compgen -f -- \"$cur\")", out);
+    } else if (option->complete) {
+        put_reply(option->complete, out);
     } else {
         fputs(":", out);
     }
@@ -106,6 +115,20 @@ static void put_values(const struct option_command *const *commands, size_t coun
     }
 }
 
+/* Arguments, where what is typed is no option. */
+static void put_arguments(const struct option_command *const *commands, size_t count, FILE *out)
+{
+    fputs("    [[ $cur == -* ]] || case \"$command\" in\n", out);
+    for (size_t i = 0; i < count; i++) {
+        if (!commands[i]->arguments_complete)
+            continue;
+        fprintf(out, "        \"%s\") ", commands[i]->name);
+        put_reply(commands[i]->arguments_complete, out);
+        fputs("; return ;;\n", out);
+    }
+    fputs("    esac\n", out);
+}
+
 void options_bash_completion(const char *program, const struct option_command *const *commands, size_t count, FILE *out)
 {
     fprintf(out, "# bash completion for %s; made from its option tables.\n_", program);
@@ -121,7 +144,9 @@ void options_bash_completion(const char *program, const struct option_command *c
     put_prefixes(commands, count, out);
     fputs("        esac\n    done\n    case \"$command $prev\" in\n", out);
     put_values(commands, count, out);
-    fputs("    esac\n    case \"$command\" in\n", out);
+    fputs("    esac\n", out);
+    put_arguments(commands, count, out);
+    fputs("    case \"$command\" in\n", out);
     for (size_t i = 0; i < count; i++) {
         size_t length;
         for (size_t n = 1; (length = prefix_length(commands[i]->name, n)) > 0; n++) {

@@ -33,7 +33,7 @@ struct option {
     const char *environment;      /* variable name or NULL */
     const char *setting;          /* the product's switch ("tap.capture.raw.storageSize") or NULL */
     const char *const *choices;   /* NULL-terminated, for OPTION_CHOICE */
-    const char *complete;         /* what the shell completes: "file", "dir", "interface", or NULL */
+    const char *complete;         /* what the shell completes: "file", "dir", "interface", a word that PROGRAM --complete WORD answers with names, or NULL */
     const char *help;             /* one sentence, no full stop */
     uint64_t least, most;         /* bounds for UINT, SIZE and DURATION(ns); most 0 = none */
 };
@@ -42,6 +42,7 @@ struct option_command {
     const char *name;             /* "tapeloop snapshot create" */
     const char *arguments;        /* "NAME", "[NODE...]" or NULL */
     size_t arguments_least, arguments_most;
+    const char *arguments_complete; /* what the shell completes for them, as an option's `complete`; or NULL */
     const char *summary;          /* one line */
     const char *description;      /* paragraphs, for --help and the manual */
     const char *examples;         /* lines, or NULL */

@@ -89,7 +89,10 @@ equal_code 1 at one snapshot export first --bpf 'tcp port banana' --output "$WOR
 equal_code 0 at one snapshot export first --output /dev/null
 [ -z "$(find "$WORK" -maxdepth 1 -name 'nobody*' -o -maxdepth 1 -name '*.part')" ] || fail "a failed export left a file"
 
-# Names for the shell.
+# Names for the shell, and through the completion script.
+tl --generate-completion >"$WORK/completion"
+NATS_URL=$(cat "$WORK/one/nats.url") in_net bash -c ". \"\$1\"; COMP_WORDS=(\"\$2\" snapshot show fir); COMP_CWORD=3; _tapeloop; echo \"\${COMPREPLY[*]}\"" - "$WORK/completion" "$TL" >"$WORK/completed"
+equal "$(cat "$WORK/completed")" first "what the shell completes"
 NATS_URL=$(cat "$WORK/one/nats.url") tl --complete snapshot | grep -qx first || fail "the shell is not told the snapshot's name"
 NATS_URL=$(cat "$WORK/one/nats.url") tl --complete node | grep -qx node.one || fail "the shell is not told the node's name"
 

@@ -18,17 +18,20 @@ static const struct option rows[] = { { .name = "format", .letter = 'f', .type =
 static const struct option_command up = { .name = "tape-tool up", .summary = "s", .options = rows, .options_count = 4 };
 static const struct option_command list = { .name = "tape-tool snapshot list", .summary = "s" };
 static const struct option_command create = { .name = "tape-tool snapshot create", .arguments = "NAME", .summary = "s", .options = rows, .options_count = 1 };
+static const struct option_command show = { .name = "tape-tool show", .arguments = "NAME", .arguments_complete = "file", .summary = "s" };
+static const struct option_command drop = { .name = "tape-tool drop", .arguments = "NAME", .arguments_complete = "thing", .summary = "s" };
 
 /* What bash offers after the words, as one line. */
 static void completes(const char *words, const char *want)
 {
-    static const struct option_command *const commands[] = { &up, &list, &create };
+    static const struct option_command *const commands[] = { &up, &list, &create, &show, &drop };
     char path[] = "/tmp/tapeloop-completion-XXXXXX", command[1024], got[1024] = "";
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     FILE *script = fdopen(fd, "w");
-    options_bash_completion("tape-tool", commands, 3, script);
-    fprintf(script, "compopt() { :; }\nCOMP_WORDS=(%s)\nCOMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n_tape_tool\necho \"${COMPREPLY[*]}\"\n", words);
+    options_bash_completion("tape-tool", commands, 5, script);
+    /* The function stands for the program, which is asked for names. */
+    fprintf(script, "tape-tool() { [[ $* == \"--complete thing\" ]] && printf '%%s\\n' one other '$(touch /nowhere/x)'; }\ncompopt() { :; }\nCOMP_WORDS=(%s)\nCOMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n_tape_tool\necho \"${COMPREPLY[*]}\"\n", words);
     fclose(script);
     (void)snprintf(command, sizeof command, "cd / && bash -eu %s 2>&1", path);
     FILE *pipe = popen(command, "r");
@@ -43,8 +46,8 @@ static void completes(const char *words, const char *want)
 static void commands_are_completed(void **state)
 {
     (void)state;
-    completes("tape-tool ''", "up snapshot --help");
-    completes("tape-tool s", "snapshot");
+    completes("tape-tool ''", "up snapshot show drop --help");
+    completes("tape-tool s", "snapshot show");
     completes("tape-tool snapshot ''", "list create --help");
     completes("tape-tool snapshot c", "create");
 }
@@ -70,8 +73,19 @@ static void values_are_completed(void **state)
     completes("tape-tool up --interface lo", "lo");
 }
 
+static void arguments_are_completed(void **state)
+{
+    (void)state;
+    completes("tape-tool show /etc/hostnam", "/etc/hostname");
+    completes("tape-tool show --", "--help");
+    completes("tape-tool drop o", "one other");
+    completes("tape-tool drop ot", "other");
+    completes("tape-tool drop x", "");
+    completes("tape-tool drop '$'", "$(touch /nowhere/x)"); /* text from outside stays text */
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(commands_are_completed), cmocka_unit_test(options_are_completed), cmocka_unit_test(values_are_completed) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(commands_are_completed), cmocka_unit_test(options_are_completed), cmocka_unit_test(values_are_completed), cmocka_unit_test(arguments_are_completed) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
