@@ -43,6 +43,18 @@ static uint32_t word_at(const uint8_t *bytes)
     return le32toh(word);
 }
 
+static void widen_gap(struct discard *discard, int64_t first_ns, int64_t last_ns, uint64_t packets)
+{
+    struct segment_gap *gap = &discard->gap;
+    if (gap->from_ns == 0)
+        *gap = (struct segment_gap){ .from_ns = first_ns, .to_ns = last_ns, .reason = SEGMENT_GAP_DISK };
+    if (first_ns < gap->from_ns)
+        gap->from_ns = first_ns;
+    if (last_ns > gap->to_ns)
+        gap->to_ns = last_ns;
+    gap->packets += packets;
+}
+
 void discard_block(struct discard *discard, const struct segment_block *block, const uint8_t *content, size_t size)
 {
     /* Interface 0 is the canaries' own, in no ledger. Blocks are as the capture thread made them: whole, little-endian. */
@@ -63,13 +75,7 @@ void discard_block(struct discard *discard, const struct segment_block *block, c
     discard->events += block->events;
     atomic_fetch_add_explicit(&discard->lane->disk_dropped_packets, block->packets, memory_order_release);
     int64_t now = units_now_wall_ns(), first = block->first_ns ? block->first_ns : now, last = block->last_ns ? block->last_ns : now;
-    if (discard->gap.from_ns == 0)
-        discard->gap = (struct segment_gap){ .from_ns = first, .to_ns = last, .reason = SEGMENT_GAP_DISK };
-    if (first < discard->gap.from_ns)
-        discard->gap.from_ns = first;
-    if (last > discard->gap.to_ns)
-        discard->gap.to_ns = last;
-    discard->gap.packets += block->packets;
+    widen_gap(discard, first, last, block->packets);
 }
 
 /* The capture thread's ledgers with the thrown away taken out of the written. */
@@ -138,6 +144,8 @@ void discard_carry(struct discard *discard, const struct lane_segment *segment)
 {
     struct segment_ledger ledger = segment->ledger;
     uint64_t untold = ledger.written_packets > discard->packets ? ledger.written_packets - discard->packets : 0;
+    if (untold > 0)                              /* blocks that were proved, of a file that is gone all the same */
+        widen_gap(discard, segment->opened_wall_ns, segment->closed_wall_ns > segment->opened_wall_ns ? segment->closed_wall_ns : segment->opened_wall_ns, untold);
     ledger.dropped_disk_packets += ledger.written_packets;
     ledger.written_packets = ledger.written_bytes = ledger.canaries = ledger.events = 0;
     forget_segment(discard);
