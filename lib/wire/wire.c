@@ -95,12 +95,13 @@ static int decode_protobuf(const ProtobufCMessageDescriptor *type, const void *d
     return 0;
 }
 
-static bool says_protobuf(const char *content_type)
+/* Whether the header names this type, with or without parameters. */
+static bool says(const char *content_type, const char *type)
 {
-    static const char protobuf[] = "application/protobuf";
-    if (!content_type || strncasecmp(content_type, protobuf, sizeof protobuf - 1) != 0)
+    size_t length = strlen(type);
+    if (!content_type || strncasecmp(content_type, type, length) != 0)
         return false;
-    char next = content_type[sizeof protobuf - 1];
+    char next = content_type[length];
     return next == '\0' || next == ';' || next == ' ';
 }
 
@@ -115,8 +116,8 @@ int wire_decode(const ProtobufCMessageDescriptor *type, const void *data, size_t
     size_t at = 0;
     while (at < size && strchr(" \t\r\n", text[at]) && text[at])
         at++;
-    bool named = says_protobuf(content_type), empty = at == size;
-    bool json = !named && (empty || text[at] == '{');
+    bool named = says(content_type, "application/protobuf"), empty = at == size;
+    bool json = !named && (empty || text[at] == '{' || says(content_type, "application/json"));
     enum wire_format format = json ? WIRE_JSON : WIRE_PROTOBUF;
     ProtobufCMessage *message = NULL;
     int r = 0;

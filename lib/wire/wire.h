@@ -19,7 +19,7 @@
 enum wire_format { WIRE_JSON, WIRE_PROTOBUF };
 
 /* A first byte of '{' (after white space) is JSON unless content_type (may be NULL) says application/protobuf. An empty body is an empty message of
- * either kind. *ret is freed with wire_free. *ret_format (may be NULL) is set on failure too: the reply that carries the error follows it.
+ * either kind; what neither begins with { nor says what it is, is tried as protobuf. *ret is freed with wire_free. *ret_format (may be NULL) is set on failure too: the reply that carries the error follows it.
  * On failure: -EBADMSG with a sentence in error[WIRE_ERROR_TEXT_MAX], -EMSGSIZE, -ENOMEM. */
 int wire_decode(const ProtobufCMessageDescriptor *type, const void *data, size_t size, const char *content_type,
                 ProtobufCMessage **ret, enum wire_format *ret_format, char *error);

@@ -154,11 +154,13 @@ static void test_formats(void **state)
         assert_int_equal(format, empty[i].format);
         wire_free(message);
     }
-    /* JSON that claims to be protobuf, and text that is not UTF-8. */
+    /* What claims to be JSON is nothing else; JSON that claims to be protobuf, and text that is not UTF-8. */
     ProtobufCMessage *message = NULL;
     enum wire_format format;
     assert_int_equal(-EBADMSG, wire_decode(REQUEST, "{}", 2, "application/protobuf", &message, &format, error));
     assert_int_equal(format, WIRE_PROTOBUF);
+    assert_int_equal(-EBADMSG, wire_decode(REQUEST, "\x0a\x01x", 3, "application/json; charset=utf-8", &message, &format, error));
+    assert_int_equal(format, WIRE_JSON);
     assert_int_equal(-EBADMSG, wire_decode(REQUEST, "\x0a\x02\xc0\x80", 4, "application/protobuf", &message, &format, error));
     assert_non_null(strstr(error, "name is not UTF-8"));
     request.name = (char *)"\xff";
