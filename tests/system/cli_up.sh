@@ -20,7 +20,7 @@ at() { NATS_URL=$(cat "$WORK/$1/nats.url") tl "${@:2}"; }
 pid_below() { pgrep -P "$1" -x "$2"; } # PARENT NAME
 
 # Two of them.
-start one "$TL" up --data "$WORK/one" --interface rx0 --storage-size 64Mi --port 0 --node node.one --label zone=a
+start one "$TL" up --data "$WORK/one" --interface rx0 --storage-size 256Mi --port 0 --node node.one --label zone=a
 start two "$TL" up --data "$WORK/two" --interface rx0 --storage-size 64Mi --port 0 --node node-two --json
 wait_ready one 30
 wait_for 30 "the second one" jq -e .ready "$WORK/two.out"
@@ -46,7 +46,7 @@ equal_code 0 at one status
 # Asking, with and without --wait; partial is 3; unknown names are 1.
 sleep 1 # the tape holds the whole second before
 from=$(now_rfc3339)
-send --count 2000 --rate 2000
+send --size 4000:9000 --skew 1 --count 5000 --rate 5000
 to=$(now_rfc3339)
 settle
 equal_code 0 at one snapshot create first --from "$from" --to "$to" --wait
@@ -89,6 +89,25 @@ equal_code 1 at one snapshot export first --bpf 'tcp port banana' --output "$WOR
 equal_code 0 at one snapshot export first --output /dev/null
 [ -z "$(find "$WORK" -maxdepth 1 -name 'nobody*' -o -maxdepth 1 -name '*.part')" ] || fail "a failed export left a file"
 
+# A disk that takes no more, and a snapshotter that dies while it sends: an error, and no half file.
+code=0
+(trap '' XFSZ; ulimit -f 64; at one snapshot export first --output "$WORK/half.pcapng") 2>"$WORK/export.err" || code=$?
+equal $code 1 "exit code of an export onto a full disk"
+grep -q 'broke off' "$WORK/export.err" || fail "an export onto a full disk: $(cat "$WORK/export.err")"
+mkfifo "$WORK/slow"
+{ sleep 3; cat; } <"$WORK/slow" >"$WORK/slow.out" & reader=$!
+NATS_URL=$(cat "$WORK/one/nats.url") start broken "$TL" snapshot export first --output "$WORK/slow"
+sleep 1
+kill -KILL "$(pid_below "${PID_OF[one]}" snapshotter)"
+wait_gone() { ! alive "${PID_OF[broken]}"; }
+wait_for 20 "the broken export to end" wait_gone
+end broken
+equal "$ENDED" 1 "exit code of an export that broke off"
+grep -q 'broke off' "$WORK/broken.err" || fail "an export that broke off: $(cat "$WORK/broken.err")"
+wait $reader
+[ -z "$(find "$WORK" -maxdepth 1 -name 'half*' -o -maxdepth 1 -name '*.part')" ] || fail "a failed export left a file"
+wait_for 30 "a snapshotter that is back" at one snapshot list
+
 # Names for the shell, and through the completion script.
 tl --generate-completion >"$WORK/completion"
 NATS_URL=$(cat "$WORK/one/nats.url") in_net bash -c ". \"\$1\"; COMP_WORDS=(\"\$2\" snapshot show fir); COMP_CWORD=3; _tapeloop; echo \"\${COMPREPLY[*]}\"" - "$WORK/completion" "$TL" >"$WORK/completed"
@@ -101,6 +120,15 @@ equal_code 0 at one streams check
 equal_code 0 at one streams apply
 equal_code 1 at one nodes forget node.one
 grep -q 'still reports' "$WORK/code.err" || fail "forgetting a living node: $(cat "$WORK/code.err")"
+
+# Who waits for a snapshot outlives the bus: the connection comes back, and so does the answer.
+NATS_URL=$(cat "$WORK/one/nats.url") start waiting "$TL" snapshot create patient --from "$from" --to "$(rfc3339 $(($(date +%s) + 6)))" --wait
+wait_for 10 "the request to be accepted" grep -q 'is accepted' "$WORK/waiting.err"
+kill -KILL "$(pid_below "${PID_OF[one]}" nats-server)"
+end_of_waiting() { ! alive "${PID_OF[waiting]}"; }
+wait_for 60 "the end of a snapshot that was waited for while the bus died" end_of_waiting
+end waiting
+equal "$ENDED" 0 "exit code of create --wait over a restart of the bus ($(cat "$WORK/waiting.out" "$WORK/waiting.err"))"
 
 # A part that is killed comes back by itself; what was asked for meanwhile is done.
 for part in capturer snapshotter nats-server; do
@@ -119,7 +147,7 @@ must_end_well one TERM
 must_end_well two INT
 wait_for 10 "every process to be gone" no_process_left
 [ -z "$(find "$WORK/one/tape" -name '.*.lz4')" ] || fail "a segment was not sealed: $(find "$WORK/one/tape")"
-start one "$TL" up --data "$WORK/one" --interface rx0 --storage-size 64Mi --port 0 --node node.one
+start one "$TL" up --data "$WORK/one" --interface rx0 --storage-size 256Mi --port 0 --node node.one
 : >"$WORK/one.out"
 wait_ready one 30
 equal_code 0 at one snapshot verify first
@@ -127,7 +155,7 @@ end one KILL
 wait_for 20 "every process to be gone after kill -9 of up" no_process_left
 
 # A node that has gone is silent, then forgotten.
-start one "$TL" up --data "$WORK/one" --interface rx0 --storage-size 64Mi --port 0 --node node.new
+start one "$TL" up --data "$WORK/one" --interface rx0 --storage-size 256Mi --port 0 --node node.new
 : >"$WORK/one.out"
 wait_ready one 30
 wait_for 30 "a status that tells of the old node" status_is 3
