@@ -163,10 +163,10 @@ int segment_window_count(const char *path, int64_t from_ns, int64_t to_ns, uint6
     if (fd < 0)
         return -errno;
     MEM_CLEANUP(pcapng_reader_free_p) struct pcapng_reader *reader = pcapng_reader_new();
-    mem_auto_free uint8_t *raw = malloc(LZ4FRAME_BLOCK_BYTES_MAX), *content = malloc(LZ4FRAME_CONTENT_BYTES_MAX);
-    if (!reader || !raw || !content)
+    MEM_CLEANUP(segment_buffers_free) struct segment_buffers buffers = { 0 };
+    if (!reader || segment_buffers_take(&buffers) < 0)
         return -ENOMEM;
-    struct counter counter = { .fd = fd, .reader = reader, .raw = raw, .content = content };
+    struct counter counter = { .fd = fd, .reader = reader, .raw = buffers.raw, .content = buffers.content };
     struct counting counting = { .from_ns = from_ns, .to_ns = to_ns };
     r = count_blocks(&counter, index, &counting);
     if (r < 0)

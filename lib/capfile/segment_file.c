@@ -4,8 +4,28 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include "mem/cleanup.h"
+
+#define BUFFERS_BYTES (LZ4FRAME_CONTENT_BYTES_MAX + LZ4FRAME_BLOCK_BYTES_MAX)
+
+int segment_buffers_take(struct segment_buffers *ret)
+{
+    void *memory = mmap(NULL, BUFFERS_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return -ENOMEM;
+    ret->content = memory;
+    ret->raw = ret->content + LZ4FRAME_CONTENT_BYTES_MAX;
+    return 0;
+}
+
+void segment_buffers_free(struct segment_buffers *buffers)
+{
+    if (buffers->content)
+        munmap(buffers->content, BUFFERS_BYTES);
+    *buffers = (struct segment_buffers){ 0 };
+}
 
 int segment_pread(int fd, void *dst, size_t size, uint64_t offset)
 {

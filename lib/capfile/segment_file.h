@@ -7,6 +7,11 @@
 #include "capfile/pcapng.h"
 #include "capfile/segment_index.h"
 
+/* Room for one block as it is on the disk and for its content. Mapped, not from the heap, so that a service that looks at a segment now and then gives it back to the system. -ENOMEM. */
+struct segment_buffers { uint8_t *raw /* LZ4FRAME_BLOCK_BYTES_MAX */, *content /* LZ4FRAME_CONTENT_BYTES_MAX */; };
+int segment_buffers_take(struct segment_buffers *ret);
+void segment_buffers_free(struct segment_buffers *buffers); /* also where take failed, if it was zeroed */
+
 /* All of size bytes at offset. -ENODATA: the file ends before; -errno. */
 int segment_pread(int fd, void *dst, size_t size, uint64_t offset);
 /* Checks raw (block->size bytes from the disk) against its record and decodes it. content has block->content_size; *ret_content points into it or, where the block is stored, into raw.

@@ -249,12 +249,12 @@ static int end_index(const struct salvage *s, int fd, uint64_t ordinal)
 static int salvage_files(struct salvage *s, int index_fd, uint64_t ordinal, struct segment_index **ret)
 {
     MEM_CLEANUP(pcapng_reader_free_p) struct pcapng_reader *reader = pcapng_reader_new();
-    mem_auto_free uint8_t *raw = malloc(LZ4FRAME_BLOCK_BYTES_MAX), *content = malloc(LZ4FRAME_CONTENT_BYTES_MAX);
-    if (!reader || !raw || !content)
+    MEM_CLEANUP(segment_buffers_free) struct segment_buffers buffers = { 0 };
+    if (!reader || segment_buffers_take(&buffers) < 0)
         return -ENOMEM;
     s->reader = reader;
-    s->raw = raw;
-    s->content = content;
+    s->raw = buffers.raw;
+    s->content = buffers.content;
     int r = take_blocks(s);
     if (r == 0)
         r = end_segment(s);

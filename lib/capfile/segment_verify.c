@@ -325,15 +325,15 @@ int segment_file_verify(const char *path, void (*found)(void *context, const str
     if (r < 0 || !index)
         return r < 0 ? r : v.damages;
     MEM_CLEANUP(pcapng_reader_free_p) struct pcapng_reader *reader = pcapng_reader_new();
-    mem_auto_free uint8_t *raw = malloc(LZ4FRAME_BLOCK_BYTES_MAX), *content = malloc(LZ4FRAME_CONTENT_BYTES_MAX);
-    if (!reader || !raw || !content)
+    MEM_CLEANUP(segment_buffers_free) struct segment_buffers buffers = { 0 };
+    if (!reader || segment_buffers_take(&buffers) < 0)
         return -ENOMEM;
     v.fd = fd;
     v.size = (uint64_t)status.st_size;
     v.index = index;
     v.reader = reader;
-    v.raw = raw;
-    v.content = content;
+    v.raw = buffers.raw;
+    v.content = buffers.content;
     check_name(&v, path);
     return check_all(&v);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include "capfile/segment_file.h"
 
 #define EPB_FIXED_BYTES 32u              /* with no packet and no options */
@@ -149,6 +150,15 @@ static void sort_entries(struct source *source)
     }
 }
 
+/* Mapped, not from the heap: what an export held goes back to the system at its end, and leaves no holes in a service that lives for months. */
+static uint8_t *take_large(struct load *load)
+{
+    if (load->spare_count > 0)
+        return load->spare[--load->spare_count];
+    void *memory = mmap(NULL, LZ4FRAME_BLOCK_BYTES_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
 /* Reads and decodes into source->memory. A stored block is read where it stays. */
 static int read_content(struct load *load, uint32_t ordinal, struct source *source, uint8_t **ret_content)
 {
@@ -158,10 +168,7 @@ static int read_content(struct load *load, uint32_t ordinal, struct source *sour
     const uint8_t *content = NULL;
     const char *problem = NULL;
     source->spares = block->content_size >= LOAD_SPARE_CONTENT_MIN ? load : NULL;
-    if (source->spares && load->spare_count > 0)
-        source->memory = load->spare[--load->spare_count];
-    else
-        source->memory = malloc(source->spares ? LZ4FRAME_BLOCK_BYTES_MAX : block->compressed ? block->content_size : block->size);
+    source->memory = source->spares ? take_large(load) : malloc(block->compressed ? block->content_size : block->size);
     if (!source->memory)
         return -ENOMEM;
     uint8_t *raw = block->compressed ? load->raw : source->memory;
@@ -207,18 +214,25 @@ int load_block(struct load *load, uint32_t ordinal, struct source **ret)
     return 0;
 }
 
+int load_init(struct load *load)
+{
+    load->raw = take_large(load);
+    return load->raw ? 0 : -ENOMEM;
+}
+
 void load_take_back(struct load *load, uint8_t *memory)
 {
     if (memory && load->spare_count < load->spare_most)
         load->spare[load->spare_count++] = memory;
-    else
-        free(memory);
+    else if (memory)
+        munmap(memory, LZ4FRAME_BLOCK_BYTES_MAX);
 }
 
 void load_free(struct load *load)
 {
     while (load->spare_count > 0)
-        free(load->spare[--load->spare_count]);
-    free(load->raw);
+        munmap(load->spare[--load->spare_count], LZ4FRAME_BLOCK_BYTES_MAX);
+    load->spare_most = 0;
+    load_take_back(load, load->raw);
     load->raw = NULL;
 }

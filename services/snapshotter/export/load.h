@@ -21,6 +21,8 @@ struct load {
     uint64_t left_out_filter, left_out_link_type;
     char *error;                          /* EXPORT_ERROR_TEXT_MAX */
 };
+/* Takes the memory for raw. -ENOMEM. */
+int load_init(struct load *load);
 /* The source of one planned block; one without entries has count 0. -EBADMSG with a sentence that names object and block; -errno, -ENOMEM. */
 int load_block(struct load *load, uint32_t ordinal, struct source **ret);
 /* Takes the memory of such a source back. */

@@ -251,9 +251,10 @@ int export_open(const struct export_options *options, struct export **ret, char 
     e->format = options->format;
     e->load = (struct load){ .inputs = &e->inputs, .plan = &e->plan, .from_ns = options->from_ns, .to_ns = options->to_ns, .error = e->error };
     e->load.events = options->format == EXPORT_PCAPNG && !given(options->bpf) && !given(options->link_type);
-    e->load.raw = malloc(LZ4FRAME_BLOCK_BYTES_MAX);
     e->work_folder = given(options->work_folder) ? strdup(options->work_folder) : NULL;
-    int r = e->load.raw && (e->work_folder || !given(options->work_folder)) ? open_all(e, options, error) : -ENOMEM;
+    int r = e->work_folder || !given(options->work_folder) ? load_init(&e->load) : -ENOMEM;
+    if (r == 0)
+        r = open_all(e, options, error);
     if (r < 0) {
         export_close(e);
         return r;
