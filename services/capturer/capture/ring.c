@@ -210,6 +210,19 @@ static uint64_t read_drops(struct backend_source *source, struct recorder *recor
     return statistics.tp_drops;
 }
 
+/* Until this block goes back the kernel can only be waiting for it: what it drops lies before the block's next filling. Between reading that and giving the block back it may drop more; these lie there too, unless the
+ * thread was held up for so long that the kernel has filled the whole block again and waits for the next. */
+static void give_back(struct backend_source *source, struct recorder *recorder)
+{
+    struct tpacket_block_desc *block = block_of(source, source->next);
+    uint32_t next = source->next + 1 == source->blocks ? 0 : source->next + 1;
+    source->drops_before[source->next] += read_drops(source, recorder);
+    __atomic_store_n(&block->hdr.bh1.block_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
+    uint64_t late = read_drops(source, recorder);
+    source->drops_before[ring_ready(source) ? next : source->next] += late;
+    source->next = next;
+}
+
 static void ring_walk(struct backend_source *source, struct recorder *recorder)
 {
     struct tpacket_block_desc *block = block_of(source, source->next);
@@ -232,9 +245,7 @@ static void ring_walk(struct backend_source *source, struct recorder *recorder)
     }
     recorder->last_ns = last_ns;
     recorder_publish(recorder);
-    *drops_before += read_drops(source, recorder);
-    __atomic_store_n(&block->hdr.bh1.block_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
-    source->next = source->next + 1 == source->blocks ? 0 : source->next + 1;
+    give_back(source, recorder);
 }
 
 static void ring_finish(struct backend_source *source, struct recorder *recorder)

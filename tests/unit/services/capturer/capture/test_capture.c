@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include "capfile/pcapng.h"
 #include "fake_writer.h"
 #include "units/units.h"
 
@@ -269,6 +270,35 @@ static void follows_interfaces(void **state)
     lane_free(f.lane);
 }
 
+/* Walks the packets of a written segment: the number in each is that of the one before and the drops that its epb_dropcount tells. *next: the number that should come. */
+static void check_places(const struct fixture *f, uint64_t sequence, uint64_t *next)
+{
+    static uint8_t content[SEGMENT_BLOCK_CONTENT_MAX];
+    char path[256];
+    fake_writer_path(&f->writer, sequence, path, sizeof path);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    struct pcapng_reader *reader = pcapng_reader_new();
+    uint32_t word;
+    assert_int_equal(fseek(file, LZ4FRAME_HEADER_BYTES, SEEK_SET), 0);
+    while (fread(&word, 1, sizeof word, file) == sizeof word && word) {
+        size_t size = word & ~LZ4FRAME_STORED, needed;
+        struct pcapng_block block;
+        assert_int_equal(fread(content, 1, size, file), size);
+        for (size_t at = 0; at < size; at += block.size) {
+            assert_true(pcapng_next(reader, content + at, size - at, &block, &needed) > 0);
+            if (!block.has_packet || pcapng_reader_interface(reader, block.packet.interface)->canary)
+                continue;
+            uint32_t number;
+            memcpy(&number, block.packet.data + 42, sizeof number);
+            assert_int_equal(number, *next + block.packet.drops);
+            *next = number + 1u;
+        }
+    }
+    pcapng_reader_free(reader);
+    (void)fclose(file);
+}
+
 static void counts_what_is_lost(void **state)
 {
     (void)state;
@@ -276,18 +306,17 @@ static void counts_what_is_lost(void **state)
     start(&f, (const char *const[]){ "vb0" }, 1, NULL, 4 << 20); /* the least ring; outgoing frames pass no queue that loses */
     int fd = raw_socket("vb0");
     uint8_t frame[2048];
-    size_t size = make_frame(frame, 17, 0, 1400);
     uint64_t sent = 0;
     for (int round = 0; round < 3; round++) {
         uint64_t before = atomic_load(&f.lane->dropped_kernel_packets);
         atomic_store(&f.writer.stalled, true);       /* chunks run out, then the ring */
         for (int i = 0; i < 40000; i++)
-            sent += send(fd, frame, size, 0) > 0;
+            sent += send(fd, frame, make_frame(frame, 17, (uint32_t)sent, 1400), 0) > 0;
         atomic_store(&f.writer.stalled, false);
         wait_for(&f.lane->offered_packets, sent);
         assert_true(atomic_load(&f.lane->dropped_kernel_packets) > before);
         for (int i = 0; i < 100; i++)
-            sent += send(fd, frame, size, 0) > 0;
+            sent += send(fd, frame, make_frame(frame, 17, (uint32_t)sent, 1400), 0) > 0;
         wait_for(&f.lane->offered_packets, sent);
     }
     (void)close(fd);
@@ -319,6 +348,10 @@ static void counts_what_is_lost(void **state)
         told += f.writer.ended[i].interface_ledgers[1].dropped_packets;
     }
     assert_int_equal(told, dropped);
+    uint64_t next = 0;
+    for (uint32_t i = 0; i < f.writer.segments; i++)
+        check_places(&f, 7 + i, &next);
+    assert_int_equal(next, sent);
     capture_close(f.capture);
     free(f.writer.ended);
     lane_free(f.lane);
