@@ -9,12 +9,15 @@
 #include "services/snapshotter/jobs/claim.h"
 #include "services/snapshotter/jobs/job.h"
 #include "services/snapshotter/jobs/worker.h"
+#include "units/units.h"
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define STOP_DEADLINE_MS 20000      /* a pull notices within a block, a bus call within 5 s, an unpin within 2 s */
+#define MALLOC_ARENAS_MAX 2         /* pull and export threads come and go; with an arena for each, what they freed would stay resident */
 #define START_ERROR_TEXT_MAX STORE_ERROR_TEXT_MAX
 
 struct program {
@@ -66,6 +69,14 @@ static int prove_store(struct service *service, char *error)
     return r;
 }
 
+/* libnats' thread. */
+static void on_bus_change(void *context, bool connected)
+{
+    struct service *service = context;
+    if (connected)
+        atomic_store(&service->reconnected_ns, units_now_mono_ns());
+}
+
 static int connect_bus(struct program *program, char *error)
 {
     struct service *service = &program->service;
@@ -74,6 +85,7 @@ static int connect_bus(struct program *program, char *error)
     int r = bus_open(&options, true, &service->bus, error);
     if (r < 0)
         return r;
+    bus_on_change(service->bus, on_bus_change, service);
     r = bus_check_definitions(service->bus, error);
     if (r < 0)
         return r;
@@ -153,6 +165,7 @@ int main(int argc, char **argv)
 {
     static struct program program; /* static: too much for a stack, and threads see it to the end */
     char error[START_ERROR_TEXT_MAX] = "";
+    (void)mallopt(M_ARENA_MAX, MALLOC_ARENAS_MAX);
     int r = snapshotter_options_parse(argc, argv, &program.service.options, stdout, stderr);
     if (r != 0)
         return r > 0 ? 0 : 2;

@@ -19,6 +19,7 @@ struct service {
     struct bus_service *discovery;          /* thread-safe; NULL in tests */
     struct store *store;                    /* thread-safe */
     struct jobs *jobs;                      /* thread-safe */
+    _Atomic int64_t reconnected_ns;         /* monotonic; when the bus last came back, 0: it never went away */
     atomic_bool stopping;                   /* no new work; what is under way comes to an end */
 };
 /* Counts one request in STATS of service discovery. */

@@ -9,6 +9,7 @@
 #include "units/units.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,6 +198,7 @@ static void download_released(void *context)
     export_close(download->export);
     download_end(download->exports);
     free(download);
+    (void)malloc_trim(0); /* the merge's memory goes back to the node */
 }
 
 static void refuse(struct http_answer *answer, int status, const char *text)

@@ -22,6 +22,7 @@ enum job_verdict {
     JOB_FAILED,     /* for good, reason says why */
     JOB_RETRY,      /* this attempt failed, another may succeed */
     JOB_LOST,       /* somebody else does it now */
+    JOB_AWAY,       /* the bus went away: another attempt, and this one does not count */
     JOB_STOPPED,    /* this instance is stopping: another one may go on at once */
 };
 

@@ -1,5 +1,6 @@
 #include "services/snapshotter/jobs/make.h"
 #include "services/snapshotter/jobs/manifest.h"
+#include "services/snapshotter/jobs/patience.h"
 #include "services/snapshotter/jobs/pin.h"
 #include "services/snapshotter/jobs/plan.h"
 #include "services/snapshotter/jobs/pull.h"
@@ -77,11 +78,13 @@ static enum job_verdict publish(struct job *job, struct job_plan *plan, struct s
     job->event = manifest_event(manifest, sha256, store, claim_attempt(job->claim));
     if (!job->event)
         return job_fail(job, JOB_RETRY, "out of memory");
-    r = claim_renew(job->claim);
+    do
+        r = claim_renew(job->claim);
+    while (patience_is_bus_failure(r) && patience_wait(job));
     if (r == -ESTALE)
         return job_fail(job, JOB_LOST, "another snapshotter took it over");
     if (r < 0)
-        return job_fail(job, JOB_RETRY, "cannot confirm the claim before publishing: %s", strerror(-r));
+        return patience_judge(job, r, "cannot confirm the claim before publishing");
     verdict = job_interrupted(job);
     if (verdict != JOB_READY)
         return verdict;

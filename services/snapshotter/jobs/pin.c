@@ -1,4 +1,5 @@
 #include "services/snapshotter/jobs/pin.h"
+#include "services/snapshotter/jobs/patience.h"
 #include "mem/cleanup.h"
 #include "units/units.h"
 #include <errno.h>
@@ -50,6 +51,22 @@ static int pin_ask(struct job *job, const struct plan_node *node, const Tapeloop
     }
     *ret = mem_take(reply);
     return 0;
+}
+
+/* Sets the time of sending. */
+static int pin_ask_patiently(struct job *job, const struct plan_node *node, Tapeloop__V1__PinRequest *request, Tapeloop__V1__PinReply **ret, int64_t *ret_arrived_ns, char *error)
+{
+    for (int tries = 1;;) {
+        uint64_t generation = bus_generation(job->service->bus);
+        request->sent_ns = units_now_wall_ns();
+        int r = pin_ask(job, node, request, ret, ret_arrived_ns, error);
+        if (r == 0)
+            return 0;
+        if (patience_ask_again(job, r, generation))
+            continue;
+        if (r != -ETIMEDOUT || tries++ >= PIN_TRIES)
+            return r;
+    }
 }
 
 static void say_gap(struct plan_node *node, const Tapeloop__V1__Gap *gap)
@@ -154,11 +171,7 @@ static int pin_window(struct job_plan *plan, struct job *job, struct plan_node *
     for (int page = 0; page < PIN_PAGES_MAX; page++) {
         wire_auto Tapeloop__V1__PinReply *reply = NULL;
         int64_t arrived_ns = 0;
-        int r = -ETIMEDOUT;
-        for (int i = 0; i < PIN_TRIES && r == -ETIMEDOUT; i++) {
-            request.sent_ns = units_now_wall_ns();
-            r = pin_ask(job, node, &request, &reply, &arrived_ns, error);
-        }
+        int r = pin_ask_patiently(job, node, &request, &reply, &arrived_ns, error);
         if (r < 0)
             return r;
         node->answered = true;
@@ -312,8 +325,7 @@ static int pin_refresh(struct job_plan *plan, struct job *job, struct plan_node 
     for (int page = 0; page < PIN_PAGES_MAX; page++) {
         wire_auto Tapeloop__V1__PinReply *reply = NULL;
         int64_t arrived_ns;
-        request.sent_ns = units_now_wall_ns();
-        int r = pin_ask(job, node, &request, &reply, &arrived_ns, error);
+        int r = pin_ask_patiently(job, node, &request, &reply, &arrived_ns, error);
         if (r < 0)
             return r;
         pthread_mutex_lock(&plan->lock);

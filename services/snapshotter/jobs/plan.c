@@ -1,5 +1,6 @@
 #include "services/snapshotter/jobs/plan.h"
 #include "mem/cleanup.h"
+#include "services/snapshotter/jobs/patience.h"
 #include "units/units.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -167,7 +168,7 @@ enum job_verdict job_plan_expect(struct job_plan *plan, struct job *job)
     struct expectation expect = { .plan = plan, .job = job, .named = named };
     int r = named ? bus_kv_each(job->service->bus, "nodes", heartbeat_found, &expect) : -ENOMEM;
     if (r < 0)
-        return job_fail(job, JOB_RETRY, "cannot read which nodes there are: %s", strerror(-r));
+        return patience_judge(job, r, "cannot read which nodes there are");
     if (expect.known == 0)
         return job_fail(job, JOB_FAILED, "no capturer is known: start one on each node (it appears in `tapeloop nodes`), then ask again");
     if (plan->nodes_count == 0 && job->request->n_labels > 0)

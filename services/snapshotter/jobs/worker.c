@@ -4,10 +4,12 @@
 #include "services/snapshotter/jobs/intake.h"
 #include "services/snapshotter/jobs/job.h"
 #include "services/snapshotter/jobs/make.h"
+#include "services/snapshotter/jobs/patience.h"
 #include "services/snapshotter/jobs/ticker.h"
 #include "units/units.h"
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,21 +17,32 @@
 #define QUEUE_WAIT_MS 500           /* how long a worker looks at the queue before it looks at parked jobs and the end */
 #define RETRY_WAIT_NS UNITS_NS_PER_S /* times the attempt */
 #define SWEEP_ROUND_NS (60 * UNITS_NS_PER_S)
+#define CONCLUDE_TRIES_MAX 20      /* of up to 5 s each where the server is frozen; then the message comes again by itself */
 #define BUS_AWAY_WAIT_US (500 * 1000)
 
 struct worker { struct service *service; struct bus_queue *queue; pthread_t thread; };
 struct workers { struct service *service; size_t count; struct worker all[SNAPSHOTTER_WORKERS_MAX]; pthread_t ticker; bool ticking; atomic_bool end; };
 
 /* Says the end to the claim, the stream and the queue, in this order: whoever comes after a crash in between says the same again. */
+static int conclude_once(struct job *job, const Tapeloop__V1__SnapshotEvent *event, const char *id)
+{
+    int r = claim_end(job->claim, event, id);
+    if (r == 0)
+        r = event_publish(job->service, event, id, job->message.sequence);
+    return r < 0 ? r : bus_job_done(&job->message);
+}
+
+/* The bus may be away just now; all of it may be done twice. */
 static int conclude(struct job *job, const Tapeloop__V1__SnapshotEvent *event)
 {
     char id[EVENT_ID_TEXT_MAX];
     event_id(job->name, job->message.sequence, event->state, id);
-    int r = claim_end(job->claim, event, id);
-    if (r == 0)
-        r = event_publish(job->service, event, id, job->message.sequence);
-    if (r == 0)
-        r = bus_job_done(&job->message);
+    int r = 0;
+    for (int tries = 0; tries < CONCLUDE_TRIES_MAX; tries++) {
+        r = conclude_once(job, event, id);
+        if (!patience_is_bus_failure(r) || !patience_wait(job))
+            break;
+    }
     return r;
 }
 
@@ -88,6 +101,11 @@ static void finish(struct job *job, enum job_verdict verdict, int64_t began_ns)
     case JOB_RETRY:
         r = conclude_retry(job);
         break;
+    case JOB_AWAY:
+        log_warning("the bus went away", "snapshot=%s reason=%s", log_quote(job->name), log_quote(job->reason));
+        (void)patience_wait(job);
+        put_back(job, job->reason, false, RETRY_WAIT_NS);
+        break;
     case JOB_STOPPED:
         put_back(job, job->reason, false, 0);
         break;
@@ -117,6 +135,7 @@ static void run(struct job *job)
     finish(job, verdict, began_ns);
     jobs_drop(job->service->jobs, job);
     job_release(job);
+    (void)malloc_trim(0); /* what a job took is not needed until the next one */
 }
 
 static void *worker_thread(void *context)

@@ -37,6 +37,7 @@ struct fake_node {
     atomic_int gone;                /* 404 for the segment of this sequence + 1 */
     atomic_int slow_us;             /* before each answer with blocks */
     atomic_int pin_room;            /* so many segments fit a pin; 0: all */
+    atomic_int slow_pin_us;         /* before a pin is answered */
     atomic_int silent;              /* does not answer pins */
     atomic_int broken_pin;          /* answers nonsense */
     int64_t clock_ns;               /* how far its clock is ahead */
@@ -202,6 +203,7 @@ static inline void fake_pin(void *context, const struct bus_message *message)
     ProtobufCMessage *decoded = NULL;
     enum wire_format format;
     char error[WIRE_ERROR_TEXT_MAX];
+    usleep((useconds_t)atomic_load(&node->slow_pin_us));
     if (atomic_load(&node->silent))
         return;
     if (atomic_load(&node->broken_pin)) {

@@ -74,6 +74,12 @@ static inline struct heard *fixture_await(struct fixture *fixture, const char *s
     return fixture_heard(fixture, state, name, nth);
 }
 
+static inline void fixture_bus_changed(void *context, bool connected)
+{
+    if (connected)
+        atomic_store(&((struct service *)context)->reconnected_ns, units_now_mono_ns());
+}
+
 static inline void fixture_run(struct fixture *fixture, const char *instance)
 {
     struct service *service = &fixture->service;
@@ -90,6 +96,7 @@ static inline void fixture_run(struct fixture *fixture, const char *instance)
     if (exports_start(service, &fixture->exports, error) < 0 || answers_start(service, fixture->exports, &fixture->answers, error) < 0
         || workers_start(service, &fixture->workers, error) < 0)
         fprintf(stderr, "%s\n", error), abort();
+    bus_on_change(service->bus, fixture_bus_changed, service);
 }
 
 static inline void fixture_halt(struct fixture *fixture)
