@@ -62,7 +62,7 @@ static int run_check(const void *fields, char **arguments, size_t count)
         return CLI_FAILED;
     int rc = bus_check_definitions(bus, error);
     if (rc == -ENOENT)
-        return cli_fail(options, "not_found", "%s; make what is missing with tapeloop streams apply", error);
+        return cli_fail(options, "not_found", "%s", error);
     if (rc < 0)
         return cli_fail(options, "unavailable", "%s", *error ? error : cli_bus_problem(rc));
     if (options->json)
