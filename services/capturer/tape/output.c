@@ -52,6 +52,10 @@ int output_new(struct tape *tape, struct lane *lane, struct discard *discard, st
     output->packs = map_memory((size_t)OUTPUT_PACKS * OUTPUT_PACK_BYTES);
     output->scratch = map_memory((size_t)DISK_WRITES_MAX * OUTPUT_SCRATCH_BYTES);
     int rc = output->hashes && output->packs && output->scratch ? disk_new(tape->disk_kind, &output->disk) : -ENOMEM;
+    if (rc < 0 && rc != -ENOMEM && tape->disk_kind == DISK_URING) {
+        tape->disk_kind = DISK_DIRECT;           /* it was allowed when the tape was opened: capabilities have gone since */
+        rc = disk_new(tape->disk_kind, &output->disk);
+    }
     if (rc < 0) {
         output_free(output);
         return rc;

@@ -1,5 +1,6 @@
 #include "services/capturer/tape/writer.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,7 @@ static void roll_where_it_pays(struct writer *writer, const struct lane_block *b
 static void segment_begin(struct writer *writer, const struct lane_block *block)
 {
     const struct lane_segment *segment = &writer->lane->segments[block->segment_slot];
+    assert(!writer->in_segment);
     writer->slot = block->segment_slot;
     writer->in_segment = true;
     writer->roll_asked = false;
