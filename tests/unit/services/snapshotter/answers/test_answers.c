@@ -142,7 +142,7 @@ static void verify_names_every_change(void **state)
     assert_false(reply->intact);
     assert_true(is_named(reply, segment, "SHA-256"));
     struct segment_index *blocks = NULL;
-    strcat(path, ".idx");
+    path_of(path, "tampered", "segments/node-a/0-0.pcapng.lz4.idx");
     assert_int_equal(segment_index_load(path, &blocks), 0);
     bool placed = false; /* the block at hand is named by its place */
     for (size_t i = 0; i < reply->n_damage; i++)

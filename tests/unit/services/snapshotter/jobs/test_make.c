@@ -354,6 +354,29 @@ static void a_bus_that_restarts_costs_nothing(void **state)
     assert_int_equal(ready->event->packets, 5 * BLOCKS * FAKE_BLOCK_PACKETS);
 }
 
+/* What fails its worker five times is failed with a dead letter, and the queue goes on. Here nobody can tell which nodes there are. */
+static void five_failures_are_the_end(void **state)
+{
+    (void)state;
+    void *answer = NULL, *dead = NULL;
+    size_t size = 0;
+    uint64_t sequence = 0;
+    char error[256], id[512];
+    assert_int_equal(bus_request(fixture.bus, "$JS.API.STREAM.DELETE.KV_nodes", "", 0, false, 5000, &answer, &size), 0);
+    free(answer);
+    fixture_ask(&fixture, "{\"name\":\"hopeless\",\"last\":\"30s\"}");
+    struct heard *failed = fixture_await(&fixture, "failed", "hopeless", 0);
+    assert_int_equal(failed->event->attempts, 5);
+    assert_non_null(strstr(failed->event->reason, "given up after 5 attempts"));
+    assert_int_equal(bus_stream_last(fixture.bus, "DEAD", "dead.snapshot.request", &sequence, &dead, &size, id), 0);
+    assert_non_null(strstr(dead, "hopeless"));
+    free(dead);
+    assert_int_equal(bus_apply_definitions(fixture.bus, NULL, NULL, NULL, error), 0);
+    fake_heartbeat(&node, units_now_wall_ns(), NULL, NULL);
+    fixture_ask_window(&fixture, "hopeful", begin_ns, begin_ns + UNITS_NS_PER_S, "");
+    fixture_await(&fixture, "ready", "hopeful", 0);
+}
+
 /* Stopped in the middle: nothing is left, and the next one goes on without losing an attempt. */
 static void a_stopped_snapshotter_hands_over(void **state)
 {
@@ -377,7 +400,7 @@ int main(void)
         cmocka_unit_test(bad_requests_fail_with_a_sentence), cmocka_unit_test(a_missing_node_makes_it_partial), cmocka_unit_test(a_window_before_the_tape_is_partial),
         cmocka_unit_test(broken_transfers_are_tried_again), cmocka_unit_test(a_damaged_block_is_left_out_and_named), cmocka_unit_test(a_recycled_segment_is_named),
         cmocka_unit_test(more_than_a_pin_holds_comes_in_parts), cmocka_unit_test(a_clock_ahead_widens_the_choice), cmocka_unit_test(a_node_that_answers_nonsense_is_named),
-        cmocka_unit_test(a_bus_that_restarts_costs_nothing),
+        cmocka_unit_test(a_bus_that_restarts_costs_nothing), cmocka_unit_test(five_failures_are_the_end),
         cmocka_unit_test(cancel_ends_a_slow_pull), cmocka_unit_test(a_window_that_ends_later_is_waited_for), cmocka_unit_test(a_stopped_snapshotter_hands_over),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -51,8 +51,8 @@ static int count_file(void *context, const char *path, uint64_t bytes)
 static int note_name(void *context, const char *name)
 {
     char *all = context;
-    strcat(all, name);
-    strcat(all, " ");
+    size_t at = strlen(all);
+    snprintf(all + at, 256 - at, "%s ", name);
     return 0;
 }
 
@@ -82,7 +82,7 @@ static void published_whole_or_not_at_all(void **state)
 {
     (void)state;
     struct store *store = open_as(folder, "a.1");
-    char path[STORE_LOCATION_MAX], names[256] = "";
+    char path[STORE_LOCATION_MAX], object[STORE_LOCATION_MAX + 32], names[256] = "";
     struct stat status;
     int files = 0;
     struct store_work *work = work_with(store, "one", 3, "first");
@@ -90,8 +90,8 @@ static void published_whole_or_not_at_all(void **state)
     assert_int_equal(store->driver->publish(work), 0);
     store->driver->free(work);
     assert_int_equal(store->driver->folder(store->state, "one", path), 0);
-    strcat(path, "/segments/node-a/0-1");
-    assert_int_equal(stat(path, &status), 0);
+    snprintf(object, sizeof object, "%s/segments/node-a/0-1", path);
+    assert_int_equal(stat(object, &status), 0);
     assert_int_equal(status.st_mode & 0777, 0444);
     assert_int_equal(store->driver->files(store->state, "one", count_file, &files), 0);
     assert_int_equal(files, 2);
@@ -99,7 +99,7 @@ static void published_whole_or_not_at_all(void **state)
     work = work_with(store, "one", 4, "second");
     assert_int_equal(store->driver->publish(work), -EEXIST);
     store->driver->free(work);
-    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(stat(object, &status), 0);
     assert_int_equal(status.st_size, 5);
     assert_int_equal(left_in_work(), 0);
     store->driver->free(NULL);
