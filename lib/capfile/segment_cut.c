@@ -42,6 +42,19 @@ static void put(struct sink *sink, const struct segment_record *record)
     sink->size += segment_index_put(sink->data + sink->size, record);
 }
 
+/* Totals describe a cut only where nothing that counts was left out. */
+static void put_ledgers(struct sink *sink, const struct segment_index *index, const bool *keep)
+{
+    for (size_t i = 0; i < index->blocks_count; i++)
+        if (!keep[i] && (index->blocks[i].packets || index->blocks[i].events))
+            return;
+    if (!index->has_ledger)
+        return;
+    for (size_t i = 0; i < index->interface_ledgers_count; i++)
+        put(sink, &(struct segment_record){ .type = SEGMENT_RECORD_INTERFACE_LEDGER, .interface_ledger = index->interface_ledgers[i] });
+    put(sink, &(struct segment_record){ .type = SEGMENT_RECORD_LEDGER, .ledger = index->ledger });
+}
+
 /* The kept blocks at their new places, and with them the seal. */
 static int put_blocks(struct sink *sink, const struct segment_index *index, const bool *keep, uint64_t *ret_segment_size)
 {
@@ -70,6 +83,7 @@ static int put_blocks(struct sink *sink, const struct segment_index *index, cons
     int r = segment_blocks_hash(kept, seal.blocks, &seal.hash);
     if (r < 0)
         return r;
+    put_ledgers(sink, index, keep);
     put(sink, &(struct segment_record){ .type = SEGMENT_RECORD_SEAL, .seal = seal });
     *ret_segment_size = seal.size;
     return 0;
@@ -78,7 +92,7 @@ static int put_blocks(struct sink *sink, const struct segment_index *index, cons
 int segment_cut_index(const struct segment_index *index, const bool *keep, int64_t from_ns, int64_t to_ns, void **ret_data, size_t *ret_size, uint64_t *ret_segment_size)
 {
     /* Every record that is written was read from this index or is the seal, and none grows. */
-    size_t records = index->blocks_count + index->clocks_count + index->gaps_count + 4;
+    size_t records = index->blocks_count + index->clocks_count + index->gaps_count + index->interface_ledgers_count + 4;
     mem_auto_free uint8_t *data = malloc(SEGMENT_INDEX_HEADER_BYTES + records * 80 + index->interfaces_count * 64 + 2 * SEGMENT_INDEX_RECORD_BYTES_MAX);
     if (!data)
         return -ENOMEM;

@@ -182,7 +182,7 @@ static bool whole(const struct export *e)
         return false;
     for (size_t i = 0; i < e->inputs.count; i++) {
         const struct segment_index *index = e->inputs.list[i].index;
-        if (!index->has_ledger || index->seal.reason == SEGMENT_SEAL_CUT || index->seal.first_ns < e->load.from_ns || index->seal.last_ns > e->load.to_ns)
+        if (!index->has_ledger || index->seal.first_ns < e->load.from_ns || index->seal.last_ns > e->load.to_ns)
             return false;
     }
     return e->inputs.count > 0;

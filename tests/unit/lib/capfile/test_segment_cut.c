@@ -125,6 +125,15 @@ static void cuts_are_whole_segments(void **state)
     assert_int_equal(cut->interfaces_count, 3);
     assert_false(cut->has_ledger);
     segment_index_free(cut);
+    /* With all packets in it, the ledger describes it too. */
+    segment_cut_plan(source, INT64_MIN, INT64_MAX, keep);
+    assert_int_equal(segment_cut_index(source, keep, INT64_MIN, INT64_MAX, &data, &size, &segment_size), 0);
+    assert_int_equal(segment_index_parse(data, size, &cut), 0);
+    assert_true(cut->has_ledger && cut->valid_size == size);
+    assert_int_equal(cut->ledger.written_packets, 40);
+    assert_int_equal(cut->interface_ledgers_count, source->interface_ledgers_count);
+    segment_index_free(cut);
+    free(data);
     memset(keep, 0, sizeof keep);
     assert_int_equal(segment_cut_index(source, keep, 0, 1, &data, &size, &segment_size), -EINVAL);
 }
