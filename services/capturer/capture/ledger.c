@@ -71,8 +71,8 @@ static uint64_t part_of(uint64_t whole, uint64_t part, uint64_t of) { return of 
 static void spread_drops(struct ledger *ledger, struct lane_segment *segment, struct table_lane *counts, const uint32_t *counter_slot, const struct capture_filter *filter)
 {
     uint64_t all = 0, told = 0, most = 0;
-    uint32_t greatest = 0, interfaces = segment->interfaces_count;
-    for (uint32_t id = 0; filter && id < interfaces; id++) {
+    uint32_t interfaces = segment->interfaces_count, greatest = interfaces > 1 ? 1 : 0; /* 0 is the canary's, whose loss is left out of ledger->dropped already */
+    for (uint32_t id = 1; filter && id < interfaces; id++) {
         struct missing missing = missing_of(&counts->counts[counter_slot[id]], filter, counter_slot[id]);
         segment->interface_ledgers[id].dropped_packets = missing.packets;
         segment->interface_ledgers[id].offered_bytes = missing.bytes;
@@ -109,17 +109,17 @@ void ledger_end_segment(struct ledger *ledger, struct lane_segment *segment, str
         struct segment_interface_ledger *account = &segment->interface_ledgers[id];
         uint64_t written = value_of(&total->written_packets) - ledger->base[id].written_packets;
         account->id = id;
-        if (segment->interfaces[id].canary) {    /* canaries are counted apart, only their loss shows in the accounts */
+        if (segment->interfaces[id].canary) {    /* counted apart */
             sum.canaries = written;
-            account->offered_packets = account->dropped_packets;
-        } else {
-            uint64_t filtered_bytes = value_of(&total->filtered_bytes) - ledger->base[id].filtered_bytes;
-            account->written_packets = written;
-            account->written_bytes = value_of(&total->written_bytes) - ledger->base[id].written_bytes;
-            account->filtered_packets = value_of(&total->filtered_packets) - ledger->base[id].filtered_packets;
-            account->offered_packets = account->written_packets + account->filtered_packets + account->dropped_packets;
-            account->offered_bytes += account->written_bytes + filtered_bytes;
+            account->offered_packets = account->dropped_packets; /* 0, unless the segment names no other interface */
+            sum.offered_packets += account->offered_packets;
+            continue;
         }
+        account->written_packets = written;
+        account->written_bytes = value_of(&total->written_bytes) - ledger->base[id].written_bytes;
+        account->filtered_packets = value_of(&total->filtered_packets) - ledger->base[id].filtered_packets;
+        account->offered_packets = account->written_packets + account->filtered_packets + account->dropped_packets;
+        account->offered_bytes += account->written_bytes + value_of(&total->filtered_bytes) - ledger->base[id].filtered_bytes;
         sum.offered_packets += account->offered_packets;
         sum.offered_bytes += account->offered_bytes;
         sum.written_packets += account->written_packets;

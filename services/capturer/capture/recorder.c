@@ -375,8 +375,27 @@ void recorder_tick(struct recorder *recorder)
         end_block(recorder, true);
 }
 
-void recorder_gap(struct recorder *recorder, uint64_t packets, int64_t to_ns)
+uint64_t recorder_canaries_admitted(const struct recorder *recorder) { return recorder->options.filter ? filter_count(recorder->options.filter, FILTER_SLOT_CANARY).packets : 0; }
+
+static uint64_t lost_canaries(struct recorder *recorder, uint64_t admitted, uint64_t most)
 {
+    struct table_counts *counts = counts_of(recorder, FILTER_SLOT_CANARY);
+    uint64_t known = counts->written_packets + counts->filtered_packets + counts->dropped_packets;
+    uint64_t lost = admitted > known ? admitted - known : 0;
+    lost = lost < most ? lost : most;
+    recorder_count(&counts->dropped_packets, lost);
+    recorder_count(&counts->dropped_bytes, lost * FILTER_CANARY_BYTES);
+    return lost;
+}
+
+void recorder_gap(struct recorder *recorder, uint64_t packets, uint64_t canaries_admitted, int64_t to_ns)
+{
+    struct lane *lane = recorder->options.lane;
+    packets -= lost_canaries(recorder, canaries_admitted, packets);
+    if (packets == 0)
+        return;
+    recorder_count(&lane->dropped_kernel_packets, packets);
+    recorder_count(&lane->offered_packets, packets);
     const struct segment_gap gap = { .from_ns = recorder->last_ns ? recorder->last_ns : to_ns, .to_ns = to_ns, .packets = packets, .reason = SEGMENT_GAP_RING };
     ledger_add_gap(&recorder->accounts, recorder->segment_open ? segment_of(recorder) : NULL, &gap);
     recorder->drops += packets;

@@ -73,8 +73,10 @@ void recorder_turn(struct recorder *recorder, int64_t wall_ns, int64_t mono_ns);
 void recorder_tick(struct recorder *recorder);
 /* Monotonic time at which recorder_tick has something to do; INT64_MAX: nothing. */
 int64_t recorder_due_ns(const struct recorder *recorder);
-/* `packets` were dropped between the last frame and the next one, whose timestamp is to_ns. */
-void recorder_gap(struct recorder *recorder, uint64_t packets, int64_t to_ns);
+/* `packets` were dropped between the last frame and the next one, whose timestamp is to_ns. canaries_admitted: recorder_canaries_admitted when the drops were read; of those, what no frame so far was is among the
+ * dropped, and left out: canaries are in no account. */
+void recorder_gap(struct recorder *recorder, uint64_t packets, uint64_t canaries_admitted, int64_t to_ns);
+uint64_t recorder_canaries_admitted(const struct recorder *recorder);
 /* Nothing was recorded from from_ns to to_ns; how much passed is not known. */
 void recorder_not_recording(struct recorder *recorder, int64_t from_ns, int64_t to_ns);
 /* Ends the open segment, if one is open. */

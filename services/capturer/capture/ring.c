@@ -16,11 +16,12 @@
 
 #define FRAME_BYTES 2048u                        /* only divides blocks here: V3 packs frames as they come */
 
+struct drops { uint64_t packets, canaries_admitted; };
 struct backend_source {
     int fd;
     uint8_t *memory;
     uint32_t blocks, next;
-    uint64_t *drops_before;                      /* per block: told to the recorder when the block comes again */
+    struct drops *drops_before;                  /* per block: told to the recorder when the block comes again */
 };
 
 static int fail(char *error, const char *what)
@@ -197,17 +198,23 @@ static inline struct recorder_frame frame_at(const uint8_t *place)
     };
 }
 
-static uint64_t read_drops(struct backend_source *source, struct recorder *recorder)
+static void read_drops(const struct backend_source *source, const struct recorder *recorder, struct drops *drops)
 {
     struct tpacket_stats_v3 statistics = { 0 };
     socklen_t size = sizeof statistics;
-    if (getsockopt(source->fd, SOL_PACKET, PACKET_STATISTICS, &statistics, &size) != 0)
-        return 0;                                /* cannot fail on a packet socket; what it holds stays for the next time */
-    if (statistics.tp_drops) {
-        recorder_count(&recorder->options.lane->dropped_kernel_packets, statistics.tp_drops);
-        recorder_count(&recorder->options.lane->offered_packets, statistics.tp_drops);
-    }
-    return statistics.tp_drops;
+    /* Cannot fail on a packet socket; what it held would stay for the next time. */
+    if (getsockopt(source->fd, SOL_PACKET, PACKET_STATISTICS, &statistics, &size) != 0 || statistics.tp_drops == 0)
+        return;
+    drops->packets += statistics.tp_drops;
+    drops->canaries_admitted = recorder_canaries_admitted(recorder);
+}
+
+/* When everything that lies before them has been walked. */
+static void tell_drops(struct recorder *recorder, struct drops *drops, int64_t to_ns)
+{
+    if (drops->packets)
+        recorder_gap(recorder, drops->packets, drops->canaries_admitted, to_ns);
+    *drops = (struct drops){ 0 };
 }
 
 /* Until this block goes back the kernel can only be waiting for it: what it drops lies before the block's next filling. Between reading that and giving the block back it may drop more; these lie there too, unless the
@@ -216,10 +223,15 @@ static void give_back(struct backend_source *source, struct recorder *recorder)
 {
     struct tpacket_block_desc *block = block_of(source, source->next);
     uint32_t next = source->next + 1 == source->blocks ? 0 : source->next + 1;
-    source->drops_before[source->next] += read_drops(source, recorder);
+    struct drops late = { 0 };
+    read_drops(source, recorder, &source->drops_before[source->next]);
     __atomic_store_n(&block->hdr.bh1.block_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
-    uint64_t late = read_drops(source, recorder);
-    source->drops_before[ring_ready(source) ? next : source->next] += late;
+    read_drops(source, recorder, &late);
+    if (late.packets) {
+        struct drops *place = &source->drops_before[ring_ready(source) ? next : source->next];
+        place->packets += late.packets;
+        place->canaries_admitted = late.canaries_admitted;
+    }
     source->next = next;
 }
 
@@ -227,12 +239,9 @@ static void ring_walk(struct backend_source *source, struct recorder *recorder)
 {
     struct tpacket_block_desc *block = block_of(source, source->next);
     const uint8_t *place = (const uint8_t *)block + block->hdr.bh1.offset_to_first_pkt;
-    uint64_t *drops_before = &source->drops_before[source->next];
     uint32_t frames = block->hdr.bh1.num_pkts;
-    if (*drops_before && frames) {
-        recorder_gap(recorder, *drops_before, frame_at(place).time_ns);
-        *drops_before = 0;
-    }
+    if (frames)
+        tell_drops(recorder, &source->drops_before[source->next], frame_at(place).time_ns);
     int64_t last_ns = recorder->last_ns;
     for (uint32_t i = 0; i < frames; i++) {
         const uint8_t *next = place + ((const struct tpacket3_hdr *)(const void *)place)->tp_next_offset;
@@ -250,13 +259,11 @@ static void ring_walk(struct backend_source *source, struct recorder *recorder)
 
 static void ring_finish(struct backend_source *source, struct recorder *recorder)
 {
-    uint64_t drops = read_drops(source, recorder);
-    for (uint32_t i = 0; i < source->blocks; i++) {
-        drops += source->drops_before[i];
-        source->drops_before[i] = 0;
-    }
-    if (drops)
-        recorder_gap(recorder, drops, recorder->now_wall_ns);
+    for (uint32_t i = 0; i < source->blocks; i++) /* from the block that would come next on */
+        tell_drops(recorder, &source->drops_before[(source->next + i) % source->blocks], recorder->now_wall_ns);
+    struct drops last = { 0 };
+    read_drops(source, recorder, &last);
+    tell_drops(recorder, &last, recorder->now_wall_ns);
 }
 
 static int ring_mend(struct backend_source *source)

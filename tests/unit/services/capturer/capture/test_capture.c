@@ -310,9 +310,15 @@ static void counts_what_is_lost(void **state)
     for (int round = 0; round < 3; round++) {
         uint64_t before = atomic_load(&f.lane->dropped_kernel_packets);
         atomic_store(&f.writer.stalled, true);       /* chunks run out, then the ring */
+        for (int i = 0; i < 5; i++)                  /* some are lost as well: they are in no account */
+            assert_int_equal(capture_send_canaries(f.capture, 1), 0);
         for (int i = 0; i < 40000; i++)
             sent += send(fd, frame, make_frame(frame, 17, (uint32_t)sent, 1400), 0) > 0;
+        for (int i = 0; i < 5; i++)
+            assert_int_equal(capture_send_canaries(f.capture, 1), 0);
         atomic_store(&f.writer.stalled, false);
+        (void)poll(NULL, 0, 300);                    /* what was lost is told with the next block that comes */
+        sent += send(fd, frame, make_frame(frame, 17, (uint32_t)sent, 1400), 0) > 0;
         wait_for(&f.lane->offered_packets, sent);
         assert_true(atomic_load(&f.lane->dropped_kernel_packets) > before);
         for (int i = 0; i < 100; i++)
@@ -339,6 +345,7 @@ static void counts_what_is_lost(void **state)
     assert_int_equal(gaps, dropped);
     assert_int_equal(dropped, f.lane->dropped_kernel_packets);
     assert_true(f.lane->chunks_waiting > 0);
+    assert_true(f.lane->canaries >= 15 && f.lane->canaries < 30);
     uint64_t told = 0;
     for (uint32_t i = 0; i < f.writer.segments; i++) {
         char command[300], path[256];
@@ -503,7 +510,7 @@ static void keeps_super_packets_whole(void **state)
     stop(&f);
     assert_true(tshark_count(&f, 7, "frame.len > 30000 && frame.cap_len == frame.len") > 0);
     assert_int_equal(tshark_count(&f, 7, "frame.cap_len != frame.len"), 0);
-    assert_int_equal(tshark_count(&f, 7, "tcp.analysis.duplicate_ack || tcp.analysis.retransmission || tcp.analysis.lost_segment"), 0);
+    assert_int_equal(tshark_count(&f, 7, "frame.packet_flags_direction != 1"), 0); /* lo's outgoing copy stays out */
 }
 
 static void refuses_with_a_sentence(void **state)

@@ -318,7 +318,7 @@ static void gaps_stand_where_they_were(void **state)
         f->mono_ns += 1000;
         struct recorder_frame frame = frame_of(f, 100);
         if (i == 4)
-            recorder_gap(f->recorder, 77, frame.time_ns);
+            recorder_gap(f->recorder, 77, 0, frame.time_ns);
         recorder_put(f->recorder, &frame);
         f->recorder->last_ns = frame.time_ns;
     }
@@ -335,13 +335,13 @@ static void gaps_stand_where_they_were(void **state)
     assert_int_equal(seen.drops, 77);
     assert_int_equal(seen.first_drops_at, 4);
 
-    recorder_gap(f->recorder, 5, START);         /* between two segments: the next one tells */
+    recorder_gap(f->recorder, 5, 0, START);         /* between two segments: the next one tells */
     recorder_not_recording(f->recorder, 1, 2);
     atomic_store(&f->lane->disk_dropped_packets, 9); /* by the writer, which tells the gap itself */
     struct recorder_frame frame = frame_of(f, 100);
     recorder_put(f->recorder, &frame);
     for (int i = 0; i < 100; i++)
-        recorder_gap(f->recorder, 1, frame.time_ns); /* more than fit are one */
+        recorder_gap(f->recorder, 1, 0, frame.time_ns); /* more than fit are one */
     recorder_put(f->recorder, &frame);
     turn(f, 1000);
     seal(f);
@@ -505,7 +505,7 @@ static void stock_tools_read_it(void **state)
     static const uint8_t udp[] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, 0, 32, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 3, 0xe8, 7, 0xd0, 0, 12, 0, 0, 1, 2, 3, 4 };
     struct recorder_frame frame = { .data = udp, .captured = sizeof udp, .length = sizeof udp, .ifindex = 2, .flags = PCAPNG_FLAG_OUTBOUND, .time_ns = START + 123456789, .tag = 0x88a82007 };
     recorder_put(f->recorder, &frame);
-    recorder_gap(f->recorder, 3, START);
+    recorder_gap(f->recorder, 3, 0, START);
     frame = (struct recorder_frame){ .data = udp + 14, .captured = sizeof udp - 14, .length = sizeof udp - 14, .ifindex = 3, .flags = PCAPNG_FLAG_INBOUND, .time_ns = START + 223456789 };
     recorder_put(f->recorder, &frame);
     turn(f, 1000);
