@@ -20,6 +20,7 @@
 #define KEYS_EVERY_TICKS 3600
 #define PUBLISH_PATIENCE_MS 2000     /* at the end, for what is still owed */
 #define ERROR_MAX 256
+#define NAMES_MAX 400                /* of interfaces in one log line; the heartbeat names all */
 
 struct capturer {
     const struct capturer_options *options;
@@ -45,7 +46,7 @@ struct capturer {
 
 static int failed(const char *what, int r, const char *error)
 {
-    log_error("cannot start", "step=%s reason=%s", what, log_quote(*error ? error : strerror(-r)));
+    log_error("cannot start", "step=%s reason=%s", log_quote(what), log_quote(*error ? error : strerror(-r)));
     return r;
 }
 
@@ -212,6 +213,26 @@ static void on_tick(uv_timer_t *timer)
     }
 }
 
+/* What is recorded now; a person who mistyped a name finds out here. */
+static void log_interfaces(struct capturer *capturer)
+{
+    struct capture_interface *interfaces = calloc(HEARTBEAT_INTERFACES_MAX, sizeof *interfaces);
+    size_t count = interfaces ? capture_interfaces(capturer->capture, interfaces, HEARTBEAT_INTERFACES_MAX) : 0, recorded = 0, n = 0;
+    char names[NAMES_MAX] = "";
+    for (size_t i = 0; i < count; i++) {
+        if (!interfaces[i].recorded)
+            continue;
+        if (n + sizeof interfaces[i].name + 2 < sizeof names)
+            n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", recorded ? "," : "", interfaces[i].name);
+        recorded++;
+    }
+    free(interfaces);
+    if (recorded)
+        log_info("interfaces", "recorded=%zu names=%s", recorded, log_quote(names));
+    else
+        log_warning("no interface to record", "hint=%s", log_quote("none has a name that --interface gives; recording begins when one comes"));
+}
+
 static void on_interfaces(uv_poll_t *poll, int status, int events)
 {
     (void)status, (void)events;
@@ -220,7 +241,7 @@ static void on_interfaces(uv_poll_t *poll, int status, int events)
     if (changes < 0)
         log_warning("cannot follow the interfaces", "reason=%s", log_quote(strerror(-changes)));
     else if (changes > 0)
-        log_info("interfaces changed", "changes=%d", changes);
+        log_interfaces(capturer);
 }
 
 static int start_loop(struct capturer *capturer)
@@ -269,6 +290,7 @@ int capturer_start(const struct capturer_options *options, struct lifecycle *lif
     log_info("started", "node=%s data=%s storage_size=%s segment_size=%s lanes=%" PRIu32 " writer=%s segment_server=%s", options->node, log_quote(options->data),
              units_format_size(options->storage_size, size, sizeof size), units_format_size(tape_segment_size(capturer->tape), segment, sizeof segment),
              capturer->lanes_count, tape_writer_kind(capturer->tape), server_address(capturer->server));
+    log_interfaces(capturer);
     *ret = capturer;
     return 0;
 }
@@ -305,6 +327,7 @@ static void on_ended(uv_work_t *work, int status)
     capturer->publisher = NULL;
     capturer->pin = NULL;
     heartbeat_stop(capturer->heartbeat, "stopped as asked");
+    log_info("stopped", "%s", "");
     capturer->heartbeat = NULL;
     lifecycle_finish(capturer->lifecycle, 0);
 }

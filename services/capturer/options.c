@@ -19,14 +19,14 @@ static const struct option rows[] = {
     { .name = "storage-size", .type = OPTION_SIZE, .field = FIELD(storage_size), .value_name = "SIZE", .fallback = "1Gi", .environment = "TAPELOOP_STORAGE_SIZE",
       .setting = "tap.capture.raw.storageSize", .help = "Box that all files of the tape together never leave; when it is full the oldest segment goes", .least = 64 * MI },
     { .name = "interface", .letter = 'i', .type = OPTION_LIST, .field = FIELD(interfaces), .value_name = "NAME|GLOB", .environment = "TAPELOOP_INTERFACES",
-      .complete = "interface", .help = "Interface to record, or a pattern such as 'veth*'; may be repeated. Default 'auto': NICs, lo and the pods' veths, "
-      "but not bridges and tunnels whose traffic is recorded already" },
+      .complete = "interface", .help = "Interface to record, or a pattern such as 'veth*' (default 'auto': NICs, lo and the pods' veths, "
+      "but not bridges and tunnels whose traffic is recorded already)" },
     { .name = "bpf", .type = OPTION_STRING, .field = FIELD(bpf), .value_name = "EXPRESSION", .environment = "TAPELOOP_BPF", .setting = "tap.bpfOverride",
       .help = "Record only what this pcap-filter(7) expression matches, such as 'not port 22'; what it refuses is counted as filtered" },
     { .name = "node", .letter = 'n', .type = OPTION_STRING, .field = FIELD(node), .value_name = "NAME", .environment = "TAPELOOP_NODE",
       .help = "Name of this node on the bus and in every segment (default: the host's name); two capturers must not share one" },
     { .name = "label", .letter = 'l', .type = OPTION_LIST, .field = FIELD(labels), .value_name = "KEY=VALUE", .environment = "TAPELOOP_LABELS",
-      .help = "Label that a snapshot can choose nodes by; may be repeated" },
+      .help = "Label that a snapshot can choose nodes by" },
     { .name = "lanes", .type = OPTION_UINT, .field = FIELD(lanes), .value_name = "N", .fallback = "1", .environment = "TAPELOOP_LANES",
       .help = "Capture threads, each with a ring and a segment of its own; one takes some 500,000 packets a second", .least = 1, .most = LANES_MAX },
     { .name = "ring-size", .type = OPTION_SIZE, .field = FIELD(ring_size), .value_name = "SIZE", .fallback = "64Mi", .environment = "TAPELOOP_RING_SIZE",
@@ -50,11 +50,11 @@ static const struct option rows[] = {
 const struct option_command capturer_command = {
     .name = "capturer",
     .summary = "record a node's TCP and UDP traffic onto a bounded tape",
-    .description = "Records all TCP and UDP traffic of this node's interfaces into segments (.pcapng.lz4, readable by stock Wireshark) in a box on\n"
-                   "the own disk, for ever over its own oldest part. Announces sealed segments on the bus, keeps its heartbeat in the bucket\n"
+    .description = "Records all TCP and UDP traffic of this node's interfaces into segments (.pcapng.lz4, readable by stock Wireshark) in a box on "
+                   "the own disk, for ever over its own oldest part. Announces sealed segments on the bus, keeps its heartbeat in the bucket "
                    "'nodes', and hands out segments that a snapshot asks for. With the bus gone it goes on recording and catches up later.\n"
                    "\n"
-                   "Needs CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF (or root), and drops everything else once the rings are open.\n"
+                   "Needs CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF (or root), and drops everything else once the rings are open. "
                    "Writes the line 'ready' on standard output when a packet sent by itself has been found on the tape again.",
     .examples = "capturer --data /var/lib/tapeloop/tape --storage-size 20Gi\n"
                 "capturer --interface eth0 --interface 'veth*' --bpf 'not port 22' --label zone=a",
