@@ -9,6 +9,7 @@ mkdir -p "$(dirname "$RESULTS")"
 WORK=$(mktemp -d "${BENCH_DIR:-${TMPDIR:-/tmp}}/tapeloop-$TEST.XXXXXX")
 chmod 777 "$WORK"
 DATA=$WORK/data
+mkdir "$DATA"
 net_make
 # Written back and out of the page cache, so that no reader has it easier than another.
 uncached() { local f; for f; do dd if="$f" iflag=nocache count=0 status=none; done; }

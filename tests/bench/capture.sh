@@ -1,13 +1,13 @@
 #!/bin/bash
 # Capture: CPU-seconds per million packets written, and loss, flat out at 64, 512 and 1500 bytes, beside tcpdump, dumpcap and stenotype, on the same veth with the same ring of 64 MiB.
-#   RUNS=3 SECONDS_EACH=3 SIZES="64 512 1500" RECORDERS="capturer tcpdump dumpcap stenotype stenotype-bare"
+#   RUNS=3 SECONDS_EACH=3 SIZES="64 512 1500" RECORDERS="capturer capturer-stored tcpdump dumpcap stenotype stenotype-bare"
 # Appends to $RESULTS, one line per run: capture SIZE RECORDER RUN OFFERED WRITTEN CPU RATE LOSS_PERCENT CPU_PER_MILLION
 . "$(dirname "$0")/bench.sh"
 need_built "$TOOLS/traffic" "$TOOLS/traffic_check" "$TOOLS/cpu_run" "$TOOLS/steno_count"
 RUNS=${RUNS:-3}
 EACH=${SECONDS_EACH:-3}
 SIZES=${SIZES:-64 512 1500}
-RECORDERS=${RECORDERS:-capturer tcpdump dumpcap stenotype stenotype-bare}
+RECORDERS=${RECORDERS:-capturer capturer-stored tcpdump dumpcap stenotype stenotype-bare}
 RING_MIB=64
 # The sender, and with it the kernel's half of receiving, has the last CPU; every recorder has all its threads on the first.
 SENDER_CPU=$(($(nproc) - 1))
@@ -19,9 +19,11 @@ recorder_start() {
     rm -rf "$TAPE"
     mkdir -m 777 "$TAPE"
     case $1 in
-    capturer)
+    capturer*)
+        local -a store=()
+        [ "$1" = capturer ] || store=(--compress never)
         # No bus anywhere: recording does not need one.
-        record "$BIN/capturer" --server nats://127.0.0.1:9 --node bench --data "$TAPE" --interface rx0 --ring-size ${RING_MIB}Mi --storage-size 12Gi --listen 127.0.0.1:0
+        record "$BIN/capturer" --server nats://127.0.0.1:9 --node bench --data "$TAPE" --interface rx0 --ring-size ${RING_MIB}Mi --storage-size 12Gi --listen 127.0.0.1:0 "${store[@]}"
         wait_for 20 capturer grep -qx ready "$WORK/recorder.out" ;;
     tcpdump)
         record tcpdump -n -i rx0 -B $((RING_MIB * 1024)) -s 262144 -Z root -w "$TAPE/out.pcap"
@@ -59,7 +61,7 @@ recorder_stop() {
 }
 written_by() {
     case $1 in
-    capturer) for f in $(find "$TAPE" -path '*/segments/*' -name '[0-9]*.pcapng.lz4' | sort -V); do lz4 -dcq "$f"; done | packets_of - ;;
+    capturer*) for f in $(find "$TAPE" -path '*/segments/*' -name '[0-9]*.pcapng.lz4' | sort -V); do lz4 -dcq "$f"; done | packets_of - ;;
     tcpdump) packets_of "$TAPE/out.pcap" ;;
     dumpcap) packets_of "$TAPE/out.pcapng" ;;
     stenotype*) find "$TAPE/PKT0" -type f -print0 | xargs -0 "$TOOLS/steno_count" ;;
@@ -82,7 +84,7 @@ one() { # SIZE RECORDER RUN
     rm -rf "$TAPE"
 }
 
-for r in $RECORDERS; do [ "$r" = capturer ] || need_command "${r%-bare}"; done
+for r in $RECORDERS; do [[ $r == capturer* ]] || need_command "${r%-bare}"; done
 for ((run = 1; run <= RUNS; run++)); do
     for size in $SIZES; do
         for recorder in $RECORDERS; do one "$size" "$recorder" "$run"; done

@@ -49,6 +49,9 @@ start_test() {
     chmod 755 "$WORK"
     DATA=$WORK/data
     mkdir "$DATA"
+    # Programs of our own, whatever is being built meanwhile.
+    cp -r "$BIN" "$WORK/bin"
+    BIN=$WORK/bin
     net_make
 }
 
@@ -98,7 +101,7 @@ wait_for() {
         sleep 0.1
     done
 }
-is_ready() { grep -qx ready "$WORK/$1.out"; }
+is_ready() { grep -qsx ready "$WORK/$1.out"; }
 wait_ready() { # NAME [SECONDS]
     local until=$((SECONDS + ${2:-20}))
     until is_ready "$1"; do
@@ -112,12 +115,11 @@ end() {
     local name=$1 pid=${PID_OF[$1]}
     kill -"${2:-TERM}" "$pid" 2>/dev/null || true
     local until=$((SECONDS + 20))
-    while alive "$pid"; do
-        [ $SECONDS -lt $until ] || { kill -KILL "$pid"; fail "$name did not end within 20 s of SIG${2:-TERM}"; }
-        sleep 0.05
-    done
     ENDED=0
-    wait "$pid" 2>/dev/null || ENDED=$?
+    # The shell tells of every process that a signal ended: not here, where that was the aim.
+    { while alive "$pid" && [ $SECONDS -lt $until ]; do sleep 0.05; done; } 2>/dev/null
+    ! alive "$pid" || { kill -KILL "$pid"; fail "$name did not end within 20 s of SIG${2:-TERM}"; }
+    { wait "$pid" || ENDED=$?; } 2>/dev/null
 }
 must_end_well() { end "$1" "${2:-TERM}"; [ "$ENDED" = 0 ] || { tail -n 20 "$WORK/$1.err" >&2; fail "$1 ended with $ENDED"; }; }
 # Sanitizers write their findings to the standard error of the process.
