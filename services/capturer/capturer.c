@@ -14,6 +14,7 @@
 #include "services/capturer/privilege.h"
 #include "services/capturer/publisher.h"
 #include "services/capturer/server.h"
+#include "services/capturer/settings.h"
 #include "units/units.h"
 
 #define TICK_MS 1000                 /* canaries and heartbeat */
@@ -35,6 +36,7 @@ struct capturer {
     struct heartbeat *heartbeat;
     struct publisher *publisher;
     struct pin *pin;
+    struct settings *settings;
     pthread_mutex_t told_lock;       /* held while heartbeat, publisher and pin are told of tape events; none of them waits */
     bool listening;                  /* they are there */
     uv_timer_t tick;
@@ -171,6 +173,15 @@ static int open_bus(struct capturer *capturer)
     return 0;
 }
 
+/* The settings' thread. The heartbeat first: a lane that is off gives no proof. */
+static void on_switch(void *context, bool enabled)
+{
+    struct capturer *capturer = context;
+    heartbeat_note_switch(capturer->heartbeat, enabled);
+    for (uint32_t i = 0; i < capturer->lanes_count; i++)
+        atomic_store(&capturer->lanes[i]->enabled, enabled);
+}
+
 static int start_talking(struct capturer *capturer)
 {
     const struct capturer_options *options = capturer->options;
@@ -189,6 +200,9 @@ static int start_talking(struct capturer *capturer)
     if (r < 0)
         return failed("answers on the bus", r, "");
     set_listening(capturer, true);
+    r = settings_start(capturer->bus, on_switch, capturer, &capturer->settings);
+    if (r < 0)
+        return failed("settings", r, "");
     return 0;
 }
 
@@ -201,7 +215,7 @@ static void on_tick(uv_timer_t *timer)
             log_debug("cannot send a canary", "reason=%s", log_quote(strerror(-r))); /* the heartbeat tells when the proof is missing */
     }
     enum heartbeat_state state = heartbeat_tick(capturer->heartbeat);
-    if (state == HEARTBEAT_RECORDING && !capturer->ready) {
+    if ((state == HEARTBEAT_RECORDING || state == HEARTBEAT_STOPPED) && !capturer->ready) { /* stopped: switched off already */
         capturer->ready = true;
         (void)puts("ready");
         (void)fflush(stdout);
@@ -314,6 +328,7 @@ static void end_recording(struct capturer *capturer)
 static void on_ending(uv_work_t *work)
 {
     struct capturer *capturer = work->data;
+    settings_stop(capturer->settings);
     end_recording(capturer);
     set_listening(capturer, false);
     pin_stop(capturer->pin);
@@ -326,6 +341,7 @@ static void on_ended(uv_work_t *work, int status)
     struct capturer *capturer = work->data;
     capturer->publisher = NULL;
     capturer->pin = NULL;
+    capturer->settings = NULL;
     heartbeat_stop(capturer->heartbeat, "stopped as asked");
     log_info("stopped", "%s", "");
     capturer->heartbeat = NULL;
@@ -358,6 +374,7 @@ void capturer_free(struct capturer *capturer)
         uv_close((uv_handle_t *)&capturer->watch, NULL);
     if (capturer->ticking || capturer->watching)
         (void)uv_run(lifecycle_loop(capturer->lifecycle), UV_RUN_NOWAIT); /* so that the loop forgets the handles */
+    settings_stop(capturer->settings);
     end_recording(capturer);
     set_listening(capturer, false);
     publisher_stop(capturer->publisher, 0);

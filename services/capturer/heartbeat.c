@@ -10,6 +10,7 @@
 #include "log/log.h"
 #include "mem/cleanup.h"
 #include "services/capturer/message.h"
+#include "services/capturer/settings.h"
 #include "units/units.h"
 
 #define REASON_MAX 256
@@ -19,11 +20,13 @@ struct proof { int64_t proved_ns, seen_mono_ns; uint64_t chunks_waiting; bool wa
 struct heartbeat {
     struct heartbeat_options options;
     char key[BUS_SUBJECT_MAX];
-    int64_t started_wall_ns, started_mono_ns;
+    int64_t started_wall_ns;
+    _Atomic bool off;                    /* by the switch */
     _Atomic int disk_error;              /* 0: well */
     _Atomic uint64_t disk_full;          /* times that an own segment went for somebody else's files */
 
     /* The loop thread's. */
+    int64_t began_mono_ns;               /* when the lanes were last started or switched on */
     struct proof proofs[LANES_MAX];
     enum heartbeat_state state;
     char reason[REASON_MAX];
@@ -49,7 +52,7 @@ static void explain(struct heartbeat *heartbeat, uint32_t number, int64_t now_ns
 {
     const struct lane *lane = heartbeat->options.lanes[number];
     const struct proof *proof = &heartbeat->proofs[number];
-    int64_t since_ns = proof->seen_mono_ns ? proof->seen_mono_ns : heartbeat->started_mono_ns;
+    int64_t since_ns = proof->seen_mono_ns ? proof->seen_mono_ns : heartbeat->began_mono_ns;
     int64_t silent_s = (now_ns - atomic_load(&lane->loop_ns)) / UNITS_NS_PER_S;
     int error = atomic_load(&heartbeat->disk_error);
     if (error)
@@ -70,6 +73,13 @@ static enum heartbeat_state judge(struct heartbeat *heartbeat, int64_t now_ns)
 {
     enum heartbeat_state state = HEARTBEAT_RECORDING;
     heartbeat->reason[0] = '\0';
+    if (atomic_load(&heartbeat->off)) {
+        (void)snprintf(heartbeat->reason, REASON_MAX, "switched off by " SETTINGS_RAW_ENABLED);
+        heartbeat->began_mono_ns = now_ns; /* what is proved after the next switching on counts from then */
+        for (uint32_t i = 0; i < heartbeat->options.lanes_count; i++)
+            heartbeat->proofs[i] = (struct proof){ .proved_ns = atomic_load(&heartbeat->options.lanes[i]->canary_proved_ns) };
+        return HEARTBEAT_STOPPED;
+    }
     for (uint32_t i = 0; i < heartbeat->options.lanes_count; i++) {
         struct lane *lane = heartbeat->options.lanes[i];
         struct proof *proof = &heartbeat->proofs[i];
@@ -84,7 +94,7 @@ static enum heartbeat_state judge(struct heartbeat *heartbeat, int64_t now_ns)
         bool fresh = proof->seen_mono_ns && now_ns - proof->seen_mono_ns < HEARTBEAT_PROOF_S * UNITS_NS_PER_S;
         if (fresh || state == HEARTBEAT_STALLED)
             continue;
-        bool early = !proof->seen_mono_ns && now_ns - heartbeat->started_mono_ns < HEARTBEAT_START_S * UNITS_NS_PER_S;
+        bool early = !proof->seen_mono_ns && now_ns - heartbeat->began_mono_ns < HEARTBEAT_START_S * UNITS_NS_PER_S;
         state = early ? HEARTBEAT_STARTING : HEARTBEAT_STALLED;
         if (!early)
             explain(heartbeat, i, now_ns);
@@ -99,7 +109,7 @@ static void log_state(struct heartbeat *heartbeat, enum heartbeat_state state, i
         log_error("recording has stalled", "reason=%s", log_quote(heartbeat->reason));
     } else if (state == HEARTBEAT_RECORDING && heartbeat->state == HEARTBEAT_STALLED) {
         log_info("recording again", "stalled_s=%" PRId64, (now_ns - heartbeat->stalled_mono_ns) / UNITS_NS_PER_S);
-    } else if (state == HEARTBEAT_RECORDING && heartbeat->state == HEARTBEAT_STARTING) {
+    } else if (state == HEARTBEAT_RECORDING && heartbeat->state != HEARTBEAT_RECORDING) {
         log_info("recording", "writer=%s segment_server=%s", tape_writer_kind(heartbeat->options.tape), heartbeat->options.segment_server);
     }
     heartbeat->state = state;
@@ -284,6 +294,11 @@ void heartbeat_note_disk(struct heartbeat *heartbeat, enum tape_event_kind kind,
         atomic_fetch_add(&heartbeat->disk_full, 1);
 }
 
+void heartbeat_note_switch(struct heartbeat *heartbeat, bool on)
+{
+    atomic_store(&heartbeat->off, !on);
+}
+
 Tapeloop__V1__NodeHeartbeat *heartbeat_copy(struct heartbeat *heartbeat)
 {
     (void)pthread_mutex_lock(&heartbeat->lock);
@@ -324,7 +339,7 @@ int heartbeat_start(const struct heartbeat_options *options, struct heartbeat **
         return -ENOMEM;
     heartbeat->options = *options;
     heartbeat->started_wall_ns = units_now_wall_ns();
-    heartbeat->started_mono_ns = units_now_mono_ns();
+    heartbeat->began_mono_ns = units_now_mono_ns();
     bus_node_token(options->node, heartbeat->key);
     (void)pthread_mutex_init(&heartbeat->lock, NULL);
     (void)pthread_cond_init(&heartbeat->news_cond, NULL);

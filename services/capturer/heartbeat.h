@@ -35,6 +35,8 @@ int heartbeat_start(const struct heartbeat_options *options, struct heartbeat **
 enum heartbeat_state heartbeat_tick(struct heartbeat *heartbeat);
 /* Any thread, never waits. */
 void heartbeat_note_disk(struct heartbeat *heartbeat, enum tape_event_kind kind, int error);
+/* Any thread, never waits: recording was switched off or on. While off the state is "stopped" and no proof is missed. */
+void heartbeat_note_switch(struct heartbeat *heartbeat, bool on);
 /* Any thread: the last message, for wire_free; NULL before the first tick. */
 Tapeloop__V1__NodeHeartbeat *heartbeat_copy(struct heartbeat *heartbeat);
 /* Loop thread: capture is no longer asked; says "stopped" if the bus is there. */

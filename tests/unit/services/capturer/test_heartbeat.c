@@ -101,6 +101,23 @@ static void test_bucket(void **state)
     assert_true(message->lanes[0]->canary_proved_ns > 0);
 }
 
+/* Off is not stalled; switched on again, a lane has the time of a start for its first proof. */
+static void test_switch(void **state)
+{
+    (void)state;
+    prove();
+    assert_int_equal(heartbeat_tick(heartbeat), HEARTBEAT_RECORDING);
+    heartbeat_note_switch(heartbeat, false);
+    assert_int_equal(heartbeat_tick(heartbeat), HEARTBEAT_STOPPED);
+    wire_auto Tapeloop__V1__NodeHeartbeat *off = heartbeat_copy(heartbeat);
+    assert_string_equal(off->state, "stopped");
+    assert_string_equal(off->reason, "switched off by tap.capture.raw.enabled");
+    heartbeat_note_switch(heartbeat, true);
+    assert_int_equal(heartbeat_tick(heartbeat), HEARTBEAT_STARTING);
+    prove();
+    assert_int_equal(heartbeat_tick(heartbeat), HEARTBEAT_RECORDING);
+}
+
 /* The bucket does not hold the sender up: what counts is the newest, also after the server was away. */
 static void test_server_away(void **state)
 {
@@ -122,6 +139,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_states, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bucket, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_switch, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_server_away, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
