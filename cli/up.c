@@ -11,6 +11,7 @@
 #include "cli/output.h"
 #include "cli/up_nats.h"
 #include "cli/up_stack.h"
+#include "files/folders.h"
 #include "log/log.h"
 #include "mem/cleanup.h"
 #include "units/units.h"
@@ -69,19 +70,8 @@ struct up {
 
 static int make_folder(const struct cli_options *options, const char *path, mode_t mode)
 {
-    char part[CHILD_PATH_MAX];
-    (void)snprintf(part, sizeof part, "%s", path);
-    for (char *p = part + 1;; p++) {
-        if (*p && *p != '/')
-            continue;
-        char was = *p;
-        *p = '\0';
-        if (mkdir(part, was ? 0755 : mode) < 0 && errno != EEXIST)
-            return cli_fail(options, "invalid", "cannot make the folder %s: %s; name another with --data", part, strerror(errno));
-        if (!was)
-            return 0;
-        *p = was;
-    }
+    int rc = folders_make(AT_FDCWD, path, mode);
+    return rc == 0 ? 0 : cli_fail(options, "invalid", "cannot make the folder %s: %s; name another with --data", path, strerror(-rc));
 }
 
 /* One `up` per folder, as long as this process lives. */

@@ -27,7 +27,7 @@ texts() {
 check_includes() {
     sources | xargs -r awk '
     function rank(folder) {
-        if (folder ~ /^lib\/(units|mem|bytes)$/) return 1
+        if (folder ~ /^lib\/(units|mem|bytes|files)$/) return 1
         if (folder ~ /^lib\/(log|table|options|json)$/) return 2
         if (folder ~ /^lib\/(packet|capfile|wire|loop)$/) return 3
         if (folder ~ /^lib\/(bus|http)$/) return 4

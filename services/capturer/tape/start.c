@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "capfile/segment_salvage.h"
+#include "files/folders.h"
 #include "mem/cleanup.h"
 #include "services/capturer/tape/box.h"
 #include "services/capturer/tape/sealer.h"
@@ -357,6 +358,9 @@ static int check_options(const struct tape_options *options, struct tape *tape, 
 
 static int begin(struct tape *tape, const struct tape_options *options, char *error)
 {
+    int made = folders_make(AT_FDCWD, options->folder, 0750); /* its parents too: the default lies below a folder that may not be there */
+    if (made < 0)
+        return fail(error, made, "cannot make the tape's folder", options->folder);
     tape->folder_fd = open_folder(AT_FDCWD, options->folder);
     if (tape->folder_fd < 0)
         return fail(error, tape->folder_fd, "cannot open the folder", options->folder);

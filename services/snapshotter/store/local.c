@@ -1,5 +1,6 @@
 /* The store in a local (or network-mounted) folder. See store.h for its picture. */
 #include "services/snapshotter/store/store.h"
+#include "files/folders.h"
 #include "mem/cleanup.h"
 #include "services/snapshotter/store/tree.h"
 #include "units/units.h"
@@ -174,9 +175,7 @@ static int local_open(const char *location, const char *instance, void **ret_sta
     local->fd = local->work_fd = local->lock_fd = -1;
     snprintf(local->instance, sizeof local->instance, "%s", instance);
     snprintf(local->location, sizeof local->location, "%s", location);
-    int r = tree_make_parents(AT_FDCWD, location);
-    if (mkdir(location, 0755) < 0 && errno != EEXIST && errno != EROFS)
-        r = -errno;
+    int r = folders_make(AT_FDCWD, location, 0755);
     local->fd = open(location, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (local->fd < 0) {
         r = r < 0 ? r : -errno;
@@ -287,7 +286,7 @@ static int local_create(struct store_work *work, const char *path, struct store_
 {
     if (strlen(path) >= STORE_PATH_MAX)
         return -ENAMETOOLONG;
-    int r = tree_make_parents(work->fd, path);
+    int r = folders_make_parents(work->fd, path);
     if (r < 0)
         return r;
     mem_auto_free struct store_object *object = calloc(1, sizeof *object);

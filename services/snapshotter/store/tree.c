@@ -115,20 +115,3 @@ int tree_walk(int parent_fd, const char *name, int (*found)(void *context, const
 {
     return walk_below(parent_fd, name, "", 0, found, context);
 }
-
-int tree_make_parents(int fd, const char *path)
-{
-    char part[PATH_MAX];
-    for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
-        size_t length = (size_t)(slash - path);
-        if (length == 0)
-            continue; /* the root */
-        if (length >= sizeof part)
-            return -ENAMETOOLONG;
-        memcpy(part, path, length);
-        part[length] = '\0';
-        if (mkdirat(fd, part, 0755) < 0 && errno != EEXIST)
-            return -errno;
-    }
-    return 0;
-}

@@ -11,6 +11,4 @@ int tree_remove(int parent_fd, const char *name);
 int tree_flush(int parent_fd, const char *name);
 /* Calls found for all that is not a folder, path relative to parent/name. Stops and returns when it gives nonzero. -ELOOP past TREE_DEPTH_MAX. */
 int tree_walk(int parent_fd, const char *name, int (*found)(void *context, const char *path, const struct stat *status), void *context);
-/* mkdir -p of the folders that path (relative to fd) lies in. */
-int tree_make_parents(int fd, const char *path);
 #endif
