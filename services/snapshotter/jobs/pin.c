@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define CLOCK_TOLERANCE_NS (10 * UNITS_NS_PER_MS) /* below it the segments listed for the plain window are taken; above it the wider one is asked for */
+#define STOP_PATIENCE_NS (3 * UNITS_NS_PER_S)      /* the leases that are left end by themselves */
 #define PIN_TRIES 2                               /* a lost answer must not cost a node */
 
 void pin_clock(int64_t sent_ns, int64_t received_ns, int64_t replied_ns, int64_t arrived_ns, int64_t *ret_offset_ns, int64_t *ret_uncertainty_ns)
@@ -393,7 +394,11 @@ void pin_release(struct job *job, const struct plan_segment *segment)
 
 void pin_release_all(struct job_plan *plan, struct job *job)
 {
-    for (size_t i = 0; i < plan->nodes_count; i++)
+    int64_t began_ns = units_now_mono_ns();
+    for (size_t i = 0; i < plan->nodes_count; i++) {
         if (plan->nodes[i].answered)
             unpin(job, &plan->nodes[i], NULL);
+        if (atomic_load(&job->service->stopping) && units_now_mono_ns() - began_ns > STOP_PATIENCE_NS)
+            return;
+    }
 }

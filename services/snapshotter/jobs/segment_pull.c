@@ -1,6 +1,6 @@
 #include "services/snapshotter/jobs/segment_pull.h"
 #include "capfile/lz4frame.h"
-#include "capfile/segment_file.h"
+#include "capfile/segment_cut.h"
 #include "mem/cleanup.h"
 #include "services/snapshotter/jobs/object.h"
 #include "services/snapshotter/jobs/pin.h"
@@ -335,6 +335,25 @@ static int index_put(struct transfer *transfer, const char *path, uint64_t segme
     return r < 0 ? r : describe(&segment->index_object, segment, "index", index_path, size, sha256);
 }
 
+/* Whether a data block is left of what was wanted. */
+static bool any_data_kept(const struct transfer *transfer)
+{
+    for (size_t i = 0; i < transfer->index->blocks_count; i++)
+        if (transfer->keep[i] && transfer->index->blocks[i].kind == SEGMENT_BLOCK_DATA)
+            return true;
+    return false;
+}
+
+/* Takes what was written of it out of the snapshot again. */
+static void withdraw(struct transfer *transfer, const char *path)
+{
+    const struct store *store = transfer->puller->job->service->store;
+    char index_path[STORE_PATH_MAX + 8];
+    snprintf(index_path, sizeof index_path, "%s.idx", path);
+    (void)store->driver->drop(transfer->puller->work, path);
+    (void)store->driver->drop(transfer->puller->work, index_path);
+}
+
 /* Frame head, blocks, end mark, index; then the packets are counted as an export would give them. */
 static int segment_write(struct transfer *transfer, const char *path)
 {
@@ -343,11 +362,18 @@ static int segment_write(struct transfer *transfer, const char *path)
     const struct store *store = puller->job->service->store;
     uint8_t frame[16];
     char sha256[DIGEST_TEXT_MAX], local[STORE_LOCATION_MAX];
-    int r = transfer->store_error = object_begin(store, puller->work, path, &transfer->object);
+    int r = object_begin(store, puller->work, path, &transfer->object);
+    if (r == -EEXIST) {
+        say(segment, "another segment of this node has the same place in the snapshot");
+        return -ENODATA;
+    }
+    transfer->store_error = r;
     if (r == 0)
         r = transfer->store_error = object_add(&transfer->object, frame, lz4frame_put_header(frame));
     if (r == 0)
         r = blocks_fetch(transfer);
+    if (r == 0 && !any_data_kept(transfer))
+        r = -ENODATA; /* every block was wrong, and named */
     if (r == 0)
         r = transfer->store_error = object_add(&transfer->object, frame, lz4frame_put_end(frame));
     if (r < 0) {
@@ -398,6 +424,8 @@ int segment_pull(struct segment_puller *puller, struct plan_segment *segment)
         segment->stored = true;
         return 0;
     }
+    if (r != -ENODATA)
+        withdraw(&transfer, path);
     if (transfer.store_error || r == -ECANCELED || r == -ENOMEM)
         return r;
     if (!segment->problem[0])

@@ -10,7 +10,8 @@
 
 static void tell_progress(struct job *job, int64_t now_ns, uint64_t advance)
 {
-    if (advance == job->told_advance || now_ns - job->told_ns < WORKER_PROGRESS_NS)
+    int64_t pause_ns = atomic_load(&job->stage) == JOB_WAITING ? WORKER_WAITING_NS : WORKER_PROGRESS_NS;
+    if (advance == job->told_advance || (job->told_ns != 0 && now_ns - job->told_ns < pause_ns))
         return;
     Tapeloop__V1__SnapshotProgress progress = TAPELOOP__V1__SNAPSHOT_PROGRESS__INIT;
     progress.name = job->name;

@@ -21,7 +21,7 @@
 #define BUS_AWAY_WAIT_US (500 * 1000)
 
 struct worker { struct service *service; struct bus_queue *queue; pthread_t thread; };
-struct workers { struct service *service; size_t count; struct worker all[SNAPSHOTTER_WORKERS_MAX]; pthread_t ticker; bool ticking; atomic_bool end; };
+struct workers { struct service *service; size_t count; struct worker all[SNAPSHOTTER_WORKERS_MAX]; pthread_t ticker, sweeper; bool ticking, sweeping; atomic_bool end; };
 
 /* Says the end to the claim, the stream and the queue, in this order: whoever comes after a crash in between says the same again. */
 static int conclude_once(struct job *job, const Tapeloop__V1__SnapshotEvent *event, const char *id)
@@ -164,25 +164,34 @@ static void *worker_thread(void *context)
     }
 }
 
+static void sweep(struct service *service)
+{
+    unsigned removed = 0;
+    int r = service->store->driver->sweep(service->store->state, service->options.work_retention_ns, &removed);
+    if (r < 0)
+        log_warning("cannot remove what dead snapshotters left", "store=%s error=%s", log_quote(service->store->location), log_quote(strerror(-r)));
+    else if (removed > 0)
+        log_info("removed what dead snapshotters left", "folders=%u", removed);
+}
+
+/* A thread of its own: removing hundreds of gigabytes must not hold up a lease. */
+static void *sweeper_thread(void *context)
+{
+    struct workers *workers = context;
+    for (int64_t swept_ns = 0; !atomic_load(&workers->end); usleep((useconds_t)(WORKER_PROGRESS_NS / 1000))) {
+        if (swept_ns != 0 && units_now_mono_ns() - swept_ns < SWEEP_ROUND_NS)
+            continue;
+        sweep(workers->service);
+        swept_ns = units_now_mono_ns();
+    }
+    return NULL;
+}
+
 static void *ticker_thread(void *context)
 {
     struct workers *workers = context;
-    int64_t swept_ns = 0;
-    while (!atomic_load(&workers->end)) {
-        struct service *service = workers->service;
-        ticker_round(service);
-        int64_t now_ns = units_now_mono_ns();
-        if (swept_ns == 0 || now_ns - swept_ns > SWEEP_ROUND_NS) {
-            unsigned removed = 0;
-            int r = service->store->driver->sweep(service->store->state, service->options.work_retention_ns, &removed);
-            if (r < 0)
-                log_warning("cannot remove what dead snapshotters left", "store=%s error=%s", log_quote(service->store->location), log_quote(strerror(-r)));
-            else if (removed > 0)
-                log_info("removed what dead snapshotters left", "folders=%u", removed);
-            swept_ns = now_ns;
-        }
-        usleep((useconds_t)(WORKER_PROGRESS_NS / 1000));
-    }
+    for (; !atomic_load(&workers->end); usleep((useconds_t)(WORKER_PROGRESS_NS / 1000)))
+        ticker_round(workers->service);
     return NULL;
 }
 
@@ -197,6 +206,8 @@ void workers_stop(struct workers *workers)
     atomic_store(&workers->end, true);
     if (workers->ticking)
         pthread_join(workers->ticker, NULL);
+    if (workers->sweeping)
+        pthread_join(workers->sweeper, NULL);
     free(workers);
 }
 
@@ -226,6 +237,9 @@ int workers_start(struct service *service, struct workers **ret, char *error)
     workers->service = service;
     int r = -pthread_create(&workers->ticker, NULL, ticker_thread, workers);
     workers->ticking = r == 0;
+    if (r == 0)
+        r = -pthread_create(&workers->sweeper, NULL, sweeper_thread, workers);
+    workers->sweeping = workers->ticking && r == 0;
     for (uint64_t i = 0; r == 0 && i < service->options.workers; i++)
         r = worker_start(workers);
     if (r < 0) {

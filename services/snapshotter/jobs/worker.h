@@ -6,6 +6,7 @@
 #define WORKER_ACK_NS (INT64_C(5) * 1000000000)     /* the consumer waits 30 s */
 #define WORKER_RENEW_NS (INT64_C(15) * 1000000000)  /* a claim is live for 60 s */
 #define WORKER_PROGRESS_NS (INT64_C(500) * 1000000) /* at most two a second */
+#define WORKER_WAITING_NS (INT64_C(5) * 1000000000)  /* while a window has not ended there is little to tell */
 
 struct workers;
 /* Opens a queue per worker and starts the threads. A sentence in error (256) on failure. */

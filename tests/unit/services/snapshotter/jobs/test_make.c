@@ -245,6 +245,31 @@ static void a_damaged_block_is_left_out_and_named(void **state)
     assert_intact("damaged");
 }
 
+/* Where no block of a segment is what its index says, nothing of it goes into the snapshot, not even a file that the manifest does not know. */
+static void a_segment_without_a_sound_block_is_left_out(void **state)
+{
+    (void)state;
+    atomic_store(&node.flip_at, 60); /* in the first block, which all others need */
+    atomic_store(&node.flip_times, INT32_MAX);
+    fixture_ask_window(&fixture, "headless", begin_ns, begin_ns + UNITS_NS_PER_S, "");
+    struct heard *failed = fixture_await(&fixture, "failed", "headless", 0);
+    assert_non_null(strstr(failed->event->reason, "does not match its hash"));
+    atomic_store(&node.flip_at, 5000);
+    struct segment_index *index = NULL;
+    assert_int_equal(segment_index_parse(node.segments[0].index, node.segments[0].index_size, &index), 0);
+    int64_t from_ns = 0; /* in the middle of the very block that has the wrong byte */
+    for (size_t i = 0; i < index->blocks_count; i++)
+        if (index->blocks[i].offset <= 5000 && 5000 < index->blocks[i].offset + index->blocks[i].size)
+            from_ns = index->blocks[i].first_ns + 45 * UNITS_NS_PER_MS;
+    segment_index_free(index);
+    fixture_ask_window(&fixture, "bodyless", from_ns, from_ns + UNITS_NS_PER_MS, "");
+    failed = fixture_await(&fixture, "failed", "bodyless", 0);
+    assert_non_null(strstr(failed->event->reason, "was left out"));
+    atomic_store(&node.flip_times, 0);
+    atomic_store(&node.flip_at, 0);
+    assert_int_equal(work_left(), 0);
+}
+
 static void a_recycled_segment_is_named(void **state)
 {
     (void)state;
@@ -398,7 +423,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_window_becomes_a_snapshot), cmocka_unit_test(a_narrow_window_is_cut), cmocka_unit_test(the_same_request_is_one_snapshot),
         cmocka_unit_test(bad_requests_fail_with_a_sentence), cmocka_unit_test(a_missing_node_makes_it_partial), cmocka_unit_test(a_window_before_the_tape_is_partial),
-        cmocka_unit_test(broken_transfers_are_tried_again), cmocka_unit_test(a_damaged_block_is_left_out_and_named), cmocka_unit_test(a_recycled_segment_is_named),
+        cmocka_unit_test(broken_transfers_are_tried_again), cmocka_unit_test(a_damaged_block_is_left_out_and_named), cmocka_unit_test(a_segment_without_a_sound_block_is_left_out), cmocka_unit_test(a_recycled_segment_is_named),
         cmocka_unit_test(more_than_a_pin_holds_comes_in_parts), cmocka_unit_test(a_clock_ahead_widens_the_choice), cmocka_unit_test(a_node_that_answers_nonsense_is_named),
         cmocka_unit_test(a_bus_that_restarts_costs_nothing), cmocka_unit_test(five_failures_are_the_end),
         cmocka_unit_test(cancel_ends_a_slow_pull), cmocka_unit_test(a_window_that_ends_later_is_waited_for), cmocka_unit_test(a_stopped_snapshotter_hands_over),
