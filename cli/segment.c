@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "capfile/segment_file.h"
+#include "capfile/segment_verify.h"
 #include "cli/output.h"
 
 #define DAMAGES_SHOWN_MAX 100 /* of one file; all are counted */

@@ -26,9 +26,11 @@ size_t lz4frame_put_stored_word(uint8_t *dst, size_t content_size);
 
 /* bytes: LZ4FRAME_HEADER_BYTES. */
 bool lz4frame_is_header(const uint8_t *bytes);
-/* Reads the size word of a block of `size` bytes (with the word). Returns the bytes behind the word, or -EBADMSG where the word does not say so. */
+/* Reads the size word of a block of `size` bytes (with the word). Returns the bytes behind the word, or -EBADMSG where the word does not
+ * say so. */
 int lz4frame_block_word(const uint8_t *block, size_t size, bool *ret_stored);
-/* Decodes one block (with its size word) into content, which has room for `room` bytes, at most 1 MiB. Returns content bytes, or -EBADMSG (also when the content is longer). */
+/* Decodes one block (with its size word) into content, which has room for `room` bytes, at most 1 MiB. Returns content bytes, or -EBADMSG
+ * (also when the content is longer). */
 int lz4frame_get_block_into(const uint8_t *block, size_t size, uint8_t *content, size_t room);
 /* The same with 1 MiB of room. */
 int lz4frame_get_block(const uint8_t *block, size_t size, uint8_t *content);

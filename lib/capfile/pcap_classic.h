@@ -26,7 +26,8 @@ static inline size_t pcap_classic_put_header(uint8_t *dst, uint32_t link_type, u
 static inline size_t pcap_classic_put_packet(uint8_t *dst, int64_t time_ns, uint32_t captured, uint32_t length)
 {
     uint64_t ns = (uint64_t)time_ns;
-    uint32_t words[4] = { htole32((uint32_t)(ns / 1000000000u)), htole32((uint32_t)(ns % 1000000000u)), htole32(captured), htole32(length) };
+    uint32_t words[4] = { htole32((uint32_t)(ns / 1000000000u)), htole32((uint32_t)(ns % 1000000000u)), htole32(captured),
+                          htole32(length) };
     memcpy(dst, words, sizeof words);
     return sizeof words;
 }

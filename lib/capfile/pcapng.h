@@ -1,5 +1,5 @@
-/* pcapng blocks into and out of memory. Encoders write little-endian blocks into the caller's memory, never allocate, and return bytes written (a multiple
- * of 4); the caller has made room. Encoders are thread-safe, a reader belongs to one thread.
+/* pcapng blocks into and out of memory. Encoders write little-endian blocks into the caller's memory, never allocate, and return bytes
+ * written (a multiple of 4); the caller has made room. Encoders are thread-safe, a reader belongs to one thread.
  *
  *   block = type le32 | total le32 | body, padded to 4 | total le32
  *   EPB   = 6 | total | interface | time high | time low | captured | length | bytes, padded | options | total
@@ -36,23 +36,31 @@
 #define PCAPNG_FLAG_CHECKSUM_VALID (1u << 10)
 #define PCAPNG_FLAG_TCP_OFFLOADED (1u << 11)
 
-/* comment: identity of the segment, "tapeloop segment <id>"; each may be NULL, and is cut where it would not fit PCAPNG_HEADER_BLOCK_BYTES_MAX. */
+/* comment: identity of the segment, "tapeloop segment <id>"; each may be NULL, and is cut where it would not fit
+ * PCAPNG_HEADER_BLOCK_BYTES_MAX. */
 size_t pcapng_put_section(uint8_t *dst, const char *comment, const char *hardware, const char *os, const char *application);
 /* if_tsresol 9; snap length PCAPNG_SNAP_LENGTH in every IDB. description may be NULL; "tapeloop canary" marks the canaries' interface. */
 #define PCAPNG_CANARY_DESCRIPTION "tapeloop canary"
 size_t pcapng_put_interface(uint8_t *dst, uint16_t link_type, const char *name, const char *description);
-struct pcapng_statistics { int64_t time_ns, start_ns, end_ns; uint64_t received, dropped_interface, accepted_filter, dropped_os, delivered; };
+struct pcapng_statistics {
+    int64_t time_ns, start_ns, end_ns;
+    uint64_t received, dropped_interface, accepted_filter, dropped_os, delivered;
+};
 /* comment may be NULL. */
 size_t pcapng_put_statistics(uint8_t *dst, uint32_t interface, const struct pcapng_statistics *statistics, const char *comment);
 static inline size_t pcapng_journal_bytes(size_t size) { return PCAPNG_BLOCK_BYTES_MIN + ((size + 3u) & ~(size_t)3u); }
 size_t pcapng_put_journal(uint8_t *dst, const char *fields, size_t size); /* fields: journal export text */
 
 /* The hot one: head, then the caller copies captured bytes to the returned place, then the tail. See pcapng_epb_bytes for the room. */
-static inline size_t pcapng_epb_bytes(uint32_t captured, bool drops) { return 28u + ((captured + 3u) & ~3u) + 8u + (drops ? 12u : 0u) + 4u + 4u; }
-static inline uint8_t *pcapng_epb_begin(uint8_t *dst, uint32_t total, uint32_t interface, uint64_t time_ns, uint32_t captured, uint32_t length)
+static inline size_t pcapng_epb_bytes(uint32_t captured, bool drops)
 {
-    uint32_t head[7] = { htole32(PCAPNG_EPB), htole32(total), htole32(interface), htole32((uint32_t)(time_ns >> 32)), htole32((uint32_t)time_ns),
-                         htole32(captured), htole32(length) };
+    return 28u + ((captured + 3u) & ~3u) + 8u + (drops ? 12u : 0u) + 4u + 4u;
+}
+static inline uint8_t *pcapng_epb_begin(uint8_t *dst, uint32_t total, uint32_t interface, uint64_t time_ns, uint32_t captured,
+                                        uint32_t length)
+{
+    uint32_t head[7] = { htole32(PCAPNG_EPB), htole32(total), htole32(interface), htole32((uint32_t)(time_ns >> 32)),
+                         htole32((uint32_t)time_ns), htole32(captured), htole32(length) };
     memcpy(dst, head, sizeof head);
     return dst + sizeof head;
 }
@@ -80,17 +88,31 @@ static inline uint8_t *pcapng_epb_end(uint8_t *data, uint32_t total, uint32_t ca
 
 /* Reading: any section byte order, any if_tsresol; times come out as nanoseconds. */
 #define PCAPNG_NAME_MAX 64
-struct pcapng_interface { uint32_t link_type, snap_length; uint64_t ticks_per_s; int64_t offset_s; bool canary; char name[PCAPNG_NAME_MAX]; };
+struct pcapng_interface {
+    uint32_t link_type, snap_length;
+    uint64_t ticks_per_s;
+    int64_t offset_s;
+    bool canary;
+    char name[PCAPNG_NAME_MAX];
+};
 #define PCAPNG_INTERFACES_MAX 65536        /* of one section: 6 MiB of reader */
 struct pcapng_packet { uint32_t interface; int64_t time_ns; uint32_t captured, length, flags; uint64_t drops; const uint8_t *data; };
-struct pcapng_block { uint32_t type, size; const uint8_t *data /* whole block */; bool has_packet; struct pcapng_packet packet; bool has_event; int64_t event_ns; };
-/* Remembers sections and interfaces between blocks. A simple packet (SPB) has time 0; journal blocks have has_event, and event_ns from their __REALTIME_TIMESTAMP (0 without one). */
+struct pcapng_block {
+    uint32_t type, size;
+    const uint8_t *data; /* whole block */
+    bool has_packet;
+    struct pcapng_packet packet;
+    bool has_event;
+    int64_t event_ns;
+};
+/* Remembers sections and interfaces between blocks. A simple packet (SPB) has time 0; journal blocks have has_event, and event_ns from
+ * their __REALTIME_TIMESTAMP (0 without one). */
 struct pcapng_reader;
 struct pcapng_reader *pcapng_reader_new(void);               /* NULL: no memory */
 void pcapng_reader_free(struct pcapng_reader *reader);
 static inline void pcapng_reader_free_p(struct pcapng_reader **p) { pcapng_reader_free(*p); }
-/* The next block of data (the content of one LZ4 block, or a whole file). Returns its bytes, 0 when size is 0, -EAGAIN when the block goes on behind data (it
- * needs *ret_needed bytes), -EBADMSG (not pcapng; what is wrong: pcapng_reader_error), -ENOMEM. Borrows data. */
+/* The next block of data (the content of one LZ4 block, or a whole file). Returns its bytes, 0 when size is 0, -EAGAIN when the block goes
+ * on behind data (it needs *ret_needed bytes), -EBADMSG (not pcapng; what is wrong: pcapng_reader_error), -ENOMEM. Borrows data. */
 int64_t pcapng_next(struct pcapng_reader *reader, const uint8_t *data, size_t size, struct pcapng_block *ret, size_t *ret_needed);
 const struct pcapng_interface *pcapng_reader_interface(const struct pcapng_reader *reader, uint32_t id); /* NULL: no such */
 uint32_t pcapng_reader_interfaces(const struct pcapng_reader *reader);

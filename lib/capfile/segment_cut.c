@@ -17,7 +17,8 @@ static bool overlaps(int64_t first_ns, int64_t last_ns, int64_t from_ns, int64_t
 /* A block with nothing but canaries has no span and is in no window. */
 static bool wanted(const struct segment_block *block, int64_t from_ns, int64_t to_ns)
 {
-    return block->kind == SEGMENT_BLOCK_DATA && (block->packets || block->events) && overlaps(block->first_ns, block->last_ns, from_ns, to_ns);
+    return block->kind == SEGMENT_BLOCK_DATA && (block->packets || block->events) &&
+           overlaps(block->first_ns, block->last_ns, from_ns, to_ns);
 }
 
 size_t segment_cut_plan(const struct segment_index *index, int64_t from_ns, int64_t to_ns, bool *keep)
@@ -58,7 +59,8 @@ static void put_ledgers(struct sink *sink, const struct segment_index *index, co
 /* The kept blocks at their new places, and with them the seal. */
 static int put_blocks(struct sink *sink, const struct segment_index *index, const bool *keep, uint64_t *ret_segment_size)
 {
-    struct segment_seal seal = { .ordinal = index->seal.ordinal, .size = LZ4FRAME_HEADER_BYTES, .sealed_ns = index->seal.sealed_ns, .reason = SEGMENT_SEAL_CUT };
+    struct segment_seal seal = { .ordinal = index->seal.ordinal, .size = LZ4FRAME_HEADER_BYTES, .sealed_ns = index->seal.sealed_ns,
+                                 .reason = SEGMENT_SEAL_CUT };
     mem_auto_free struct segment_block *kept = calloc(index->blocks_count + 1, sizeof *kept);
     if (!kept)
         return -ENOMEM;
@@ -89,11 +91,13 @@ static int put_blocks(struct sink *sink, const struct segment_index *index, cons
     return 0;
 }
 
-int segment_cut_index(const struct segment_index *index, const bool *keep, int64_t from_ns, int64_t to_ns, void **ret_data, size_t *ret_size, uint64_t *ret_segment_size)
+int segment_cut_index(const struct segment_index *index, const bool *keep, int64_t from_ns, int64_t to_ns, void **ret_data,
+                      size_t *ret_size, uint64_t *ret_segment_size)
 {
     /* Every record that is written was read from this index or is the seal, and none grows. */
     size_t records = index->blocks_count + index->clocks_count + index->gaps_count + index->interface_ledgers_count + 4;
-    mem_auto_free uint8_t *data = malloc(SEGMENT_INDEX_HEADER_BYTES + records * 80 + index->interfaces_count * 64 + 2 * SEGMENT_INDEX_RECORD_BYTES_MAX);
+    mem_auto_free uint8_t *data = malloc(SEGMENT_INDEX_HEADER_BYTES + records * 80 + index->interfaces_count * 64 +
+                                         2 * SEGMENT_INDEX_RECORD_BYTES_MAX);
     if (!data)
         return -ENOMEM;
     struct sink sink = { .data = data };
@@ -137,7 +141,8 @@ static int count_block_inside(struct counter *counter, const struct segment_bloc
     if (r < 0)
         return r == -ENODATA ? -EBADMSG : r;
     r = segment_block_decode(block, counter->raw, counter->content, &content, &problem);
-    return r < 0 ? r : segment_block_walk(counter->reader, content, block->content_size, &(struct segment_visit){ .block = count_inside, .context = counting }, &truth);
+    return r < 0 ? r : segment_block_walk(counter->reader, content, block->content_size,
+                                          &(struct segment_visit){ .block = count_inside, .context = counting }, &truth);
 }
 
 static int count_blocks(struct counter *counter, const struct segment_index *index, struct counting *counting)

@@ -46,7 +46,8 @@ static int bad(const char **ret_problem, const char *problem)
     return -EBADMSG;
 }
 
-int segment_block_decode(const struct segment_block *block, const uint8_t *raw, uint8_t *content, const uint8_t **ret_content, const char **ret_problem)
+int segment_block_decode(const struct segment_block *block, const uint8_t *raw, uint8_t *content, const uint8_t **ret_content,
+                         const char **ret_problem)
 {
     bool stored = false;
     if (segment_block_hash(raw, block->size) != block->hash)
@@ -92,7 +93,8 @@ static void count_block(struct segment_block *truth, const struct pcapng_block *
         truth->disorder_ns = back;
 }
 
-int segment_block_walk(struct pcapng_reader *reader, const uint8_t *content, size_t size, const struct segment_visit *visit, struct segment_block *ret_truth)
+int segment_block_walk(struct pcapng_reader *reader, const uint8_t *content, size_t size, const struct segment_visit *visit,
+                       struct segment_block *ret_truth)
 {
     struct segment_block truth = { 0 };
     bool headers = true, statistics = true;

@@ -207,9 +207,9 @@ static bool record_sane(const struct segment_record *record)
     const struct segment_block *block = &record->block;
     switch (record->type) {
     case SEGMENT_RECORD_BLOCK:
-        return block->kind >= SEGMENT_BLOCK_HEADER && block->kind <= SEGMENT_BLOCK_STATISTICS && block->size > 4 && block->content_size > 0 &&
-               block->content_size <= SEGMENT_BLOCK_CONTENT_MAX && block->size - 4 <= block->content_size && block->first_ns <= block->last_ns &&
-               block->offset <= INT64_MAX - UINT32_MAX;
+        return block->kind >= SEGMENT_BLOCK_HEADER && block->kind <= SEGMENT_BLOCK_STATISTICS && block->size > 4 &&
+               block->content_size > 0 && block->content_size <= SEGMENT_BLOCK_CONTENT_MAX && block->size - 4 <= block->content_size &&
+               block->first_ns <= block->last_ns && block->offset <= INT64_MAX - UINT32_MAX;
     case SEGMENT_RECORD_GAP: return record->gap.from_ns <= record->gap.to_ns;
     case SEGMENT_RECORD_SEAL: return record->seal.reason >= SEGMENT_SEAL_SIZE && record->seal.reason <= SEGMENT_SEAL_CUT;
     default: return true;

@@ -21,7 +21,10 @@
 #define SEGMENT_BLOCK_CONTENT_MAX (1024 * 1024) /* RULES: over 4 MiB nothing reads it, 1 MiB compresses as well */
 
 enum segment_block_kind { SEGMENT_BLOCK_HEADER = 1, SEGMENT_BLOCK_DATA = 2, SEGMENT_BLOCK_STATISTICS = 3 };
-enum segment_seal_reason { SEGMENT_SEAL_SIZE = 1, SEGMENT_SEAL_AGE, SEGMENT_SEAL_PIN, SEGMENT_SEAL_CLOCK, SEGMENT_SEAL_STOP, SEGMENT_SEAL_SALVAGE, SEGMENT_SEAL_CUT /* a snapshot's part */ };
+enum segment_seal_reason {
+    SEGMENT_SEAL_SIZE = 1, SEGMENT_SEAL_AGE, SEGMENT_SEAL_PIN, SEGMENT_SEAL_CLOCK, SEGMENT_SEAL_STOP, SEGMENT_SEAL_SALVAGE,
+    SEGMENT_SEAL_CUT /* a snapshot's part */
+};
 enum segment_gap_reason { SEGMENT_GAP_RING = 1, SEGMENT_GAP_DISK = 2, SEGMENT_GAP_NOT_RECORDING = 3 };
 
 enum segment_record_type {
@@ -45,9 +48,20 @@ struct segment_block {
 struct segment_interface { uint32_t id /* pcapng's, from 0 */, ifindex, link_type /* LINKTYPE_ */; bool canary; char name[32]; };
 struct segment_clock { int64_t wall_ns, mono_ns; };
 struct segment_gap { int64_t from_ns, to_ns; uint64_t packets; bool count_unknown; uint8_t reason; };
-struct segment_interface_ledger { uint32_t id; uint64_t offered_packets, offered_bytes, written_packets, written_bytes, dropped_packets, filtered_packets; };
-struct segment_ledger { uint64_t offered_packets, offered_bytes, written_packets, written_bytes, dropped_kernel_packets, dropped_disk_packets, filtered_packets, truncated_packets, canaries, events; };
-struct segment_seal { uint64_t ordinal, size /* of the segment file */, blocks; int64_t first_ns, last_ns, sealed_ns; uint64_t hash /* XXH3-64 over all block hashes in order, le64 each */; uint8_t reason; };
+struct segment_interface_ledger {
+    uint32_t id;
+    uint64_t offered_packets, offered_bytes, written_packets, written_bytes, dropped_packets, filtered_packets;
+};
+struct segment_ledger {
+    uint64_t offered_packets, offered_bytes, written_packets, written_bytes;
+    uint64_t dropped_kernel_packets, dropped_disk_packets, filtered_packets, truncated_packets, canaries, events;
+};
+struct segment_seal {
+    uint64_t ordinal, size /* of the segment file */, blocks;
+    int64_t first_ns, last_ns, sealed_ns;
+    uint64_t hash; /* XXH3-64 over all block hashes in order, le64 each */
+    uint8_t reason;
+};
 
 struct segment_record {
     enum segment_record_type type;
@@ -59,12 +73,13 @@ struct segment_record {
 
 size_t segment_index_put_header(uint8_t *dst);
 bool segment_index_is_header(const uint8_t *bytes); /* SEGMENT_INDEX_HEADER_BYTES */
-/* XXH3-64 of a block as it is on disk, size word included. 30 GB/s where the processor has AVX-512, 5 GB/s with SSE2 (measured, 1 MiB, cold). */
+/* XXH3-64 of a block as it is on disk, size word included. 30 GB/s where the processor has AVX-512, 5 GB/s with SSE2 (measured, 1 MiB,
+ * cold). */
 uint64_t segment_block_hash(const void *data, size_t size);
 /* Bytes written, at most SEGMENT_INDEX_RECORD_BYTES_MAX, a multiple of 8. */
 size_t segment_index_put(uint8_t *dst, const struct segment_record *record);
-/* Reads the record at data. Returns its bytes; 0 at the end or at a torn record (fewer bytes than it says, or a false check); -EBADMSG for a record that checks
- * but whose payload is not of its type (a bug or another version). Unknown types are returned with their number. */
+/* Reads the record at data. Returns its bytes; 0 at the end or at a torn record (fewer bytes than it says, or a false check); -EBADMSG for
+ * a record that checks but whose payload is not of its type (a bug or another version). Unknown types are returned with their number. */
 int segment_index_get(const uint8_t *data, size_t size, struct segment_record *ret);
 
 /* A whole index in memory. */

@@ -141,7 +141,8 @@ void segment_index_free(struct segment_index *index)
 
 void segment_id_format(const struct segment_identity *identity, char *text)
 {
-    snprintf(text, SEGMENT_ID_TEXT_MAX, "%s/%016" PRIx64 "/%" PRIu32 "/%" PRIu64, identity->node, identity->tape_id, identity->lane, identity->sequence);
+    snprintf(text, SEGMENT_ID_TEXT_MAX, "%s/%016" PRIx64 "/%" PRIu32 "/%" PRIu64, identity->node, identity->tape_id, identity->lane,
+             identity->sequence);
 }
 
 /* A plain decimal number that ends at `end`, as printf writes it: no sign, no leading zeros. */
@@ -179,7 +180,8 @@ int segment_id_parse(const char *text, struct segment_identity *ret)
     const char *slash = strchr(text, '/');
     size_t length = slash ? (size_t)(slash - text) : 0;
     struct segment_identity identity = { 0 };
-    if (length == 0 || length > SEGMENT_NODE_NAME_MAX || strnlen(slash, 18) < 18 || slash[17] != '/' || !parse_tape_id(slash + 1, &identity.tape_id))
+    if (length == 0 || length > SEGMENT_NODE_NAME_MAX || strnlen(slash, 18) < 18 || slash[17] != '/' ||
+        !parse_tape_id(slash + 1, &identity.tape_id))
         return -EBADMSG;
     const char *p = slash + 18;
     uint64_t lane = 0;
@@ -201,7 +203,8 @@ void segment_file_name(uint32_t lane, uint64_t sequence, char *name)
 int segment_file_name_parse(const char *name, uint32_t *ret_lane, uint64_t *ret_sequence)
 {
     uint64_t lane = 0, sequence = 0;
-    if (!parse_number(&name, '-', UINT32_MAX, &lane) || !parse_number(&name, '.', UINT64_MAX, &sequence) || strcmp(name, &FILE_SUFFIX[1]) != 0)
+    if (!parse_number(&name, '-', UINT32_MAX, &lane) || !parse_number(&name, '.', UINT64_MAX, &sequence) ||
+        strcmp(name, &FILE_SUFFIX[1]) != 0)
         return -EBADMSG;
     *ret_lane = (uint32_t)lane;
     *ret_sequence = sequence;

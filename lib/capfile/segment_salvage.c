@@ -105,7 +105,8 @@ static int take_blocks(struct salvage *s)
     return s->data ? 0 : -ENODATA;
 }
 
-/* Where the index is to be cut: before the record of the first block that is not whole, before a seal, and before the first record that does not check. */
+/* Where the index is to be cut: before the record of the first block that is not whole, before a seal, and before the first record that
+ * does not check. */
 static size_t index_keep(const uint8_t *data, size_t valid, size_t blocks)
 {
     size_t at = SEGMENT_INDEX_HEADER_BYTES, seen = 0;
@@ -148,7 +149,8 @@ static int append_interfaces(struct tail *tail, const struct salvage *s, const s
             known = index->interfaces[k].id == id;
         if (known)
             continue;
-        struct segment_record record = { .type = SEGMENT_RECORD_INTERFACE, .interface = { .id = id, .link_type = interface->link_type, .canary = interface->canary } };
+        struct segment_record record = { .type = SEGMENT_RECORD_INTERFACE, .interface = { .id = id, .link_type = interface->link_type,
+                                                                                          .canary = interface->canary } };
         snprintf(record.interface.name, sizeof record.interface.name, "%.*s", (int)sizeof record.interface.name - 1, interface->name);
         int r = append(tail, &record);
         if (r < 0)
@@ -186,7 +188,8 @@ static int append_seal(struct tail *tail, const struct salvage *s, uint64_t ordi
     const struct segment_index *index = s->index;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    struct segment_seal seal = { .ordinal = ordinal, .size = s->end + LZ4FRAME_END_BYTES, .blocks = s->blocks, .reason = SEGMENT_SEAL_SALVAGE,
+    struct segment_seal seal = { .ordinal = ordinal, .size = s->end + LZ4FRAME_END_BYTES, .blocks = s->blocks,
+                                 .reason = SEGMENT_SEAL_SALVAGE,
                                  .sealed_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec };
     if (was_sealed) {
         seal.reason = index->seal.reason;
@@ -286,7 +289,8 @@ int segment_salvage(int folder_fd, const char *hidden_name, uint64_t ordinal, st
         ssize_t n = pread(index_fd, head, sizeof head, 0);
         struct segment_record record;
         bool torn = n < SEGMENT_INDEX_HEADER_BYTES ||
-                    (segment_index_is_header(head) && segment_index_get(head + SEGMENT_INDEX_HEADER_BYTES, (size_t)n - SEGMENT_INDEX_HEADER_BYTES, &record) == 0);
+                    (segment_index_is_header(head) && segment_index_get(head + SEGMENT_INDEX_HEADER_BYTES,
+                                                                        (size_t)n - SEGMENT_INDEX_HEADER_BYTES, &record) == 0);
         return torn ? -ENODATA : -EBADMSG;
     }
     if (r < 0)

@@ -88,7 +88,8 @@ static void check_truth(struct verify *v, size_t i, const struct segment_block *
     if (said->kind != truth->kind)
         damage(v, v->at, "block %zu is of kind %u, the index says %u", i, truth->kind, said->kind);
     if (said->first_ns != truth->first_ns || said->last_ns != truth->last_ns)
-        damage(v, v->at, "block %zu spans %" PRId64 " to %" PRId64 " ns, the index says %" PRId64 " to %" PRId64, i, truth->first_ns, truth->last_ns, said->first_ns, said->last_ns);
+        damage(v, v->at, "block %zu spans %" PRId64 " to %" PRId64 " ns, the index says %" PRId64 " to %" PRId64, i, truth->first_ns,
+               truth->last_ns, said->first_ns, said->last_ns);
     if (said->disorder_ns != truth->disorder_ns)
         damage(v, v->at, "block %zu has %" PRIu64 " ns of disorder, the index says %" PRIu64, i, truth->disorder_ns, said->disorder_ns);
     v->packets += truth->packets;
@@ -109,8 +110,10 @@ static void check_interface(void *context, const struct pcapng_block *block, con
         const struct segment_interface *said = &v->index->interfaces[k];
         if (said->id != id)
             continue;
-        if (said->link_type != interface->link_type || said->canary != interface->canary || strncmp(said->name, interface->name, sizeof said->name - 1) != 0)
-            damage(v, v->at, "interface %u is %.63s of link type %u, the index says %s of link type %u", id, interface->name, interface->link_type, said->name, said->link_type);
+        if (said->link_type != interface->link_type || said->canary != interface->canary ||
+            strncmp(said->name, interface->name, sizeof said->name - 1) != 0)
+            damage(v, v->at, "interface %u is %.63s of link type %u, the index says %s of link type %u", id, interface->name,
+                   interface->link_type, said->name, said->link_type);
         return;
     }
     if (v->index->sealed)
@@ -220,7 +223,8 @@ static int check_seal(struct verify *v)
     if (r < 0)
         return r;
     if (seal->blocks != index->blocks_count)
-        damage(v, index->valid_size, "index: the seal counts %" PRIu64 " blocks, there are records of %zu", seal->blocks, index->blocks_count);
+        damage(v, index->valid_size, "index: the seal counts %" PRIu64 " blocks, there are records of %zu", seal->blocks,
+               index->blocks_count);
     else if (seal->hash != hash)
         damage(v, index->valid_size, "index: the seal's hash is not that of the blocks");
     if (seal->size != v->size && v->damages == 0)
@@ -255,11 +259,13 @@ static void check_ledger(struct verify *v)
     if (v->damages > 0)
         return; /* the blocks' counts are not all known */
     if (ledger->written_packets != v->packets)
-        damage(v, index->valid_size, "index: the ledger counts %" PRIu64 " packets written, the blocks hold %" PRIu64, ledger->written_packets, v->packets);
+        damage(v, index->valid_size, "index: the ledger counts %" PRIu64 " packets written, the blocks hold %" PRIu64,
+               ledger->written_packets, v->packets);
     if (ledger->events != v->events)
         damage(v, index->valid_size, "index: the ledger counts %" PRIu64 " events, the blocks hold %" PRIu64, ledger->events, v->events);
     if (ledger->canaries != v->canaries && !cut)
-        damage(v, index->valid_size, "index: the ledger counts %" PRIu64 " canaries, the blocks hold %" PRIu64, ledger->canaries, v->canaries);
+        damage(v, index->valid_size, "index: the ledger counts %" PRIu64 " canaries, the blocks hold %" PRIu64, ledger->canaries,
+               v->canaries);
 }
 
 static int check_all(struct verify *v)
@@ -296,7 +302,8 @@ static int load_index(struct verify *v, const char *path, struct segment_index *
     if (r < 0)
         return r;
     if ((*ret)->valid_size != (uint64_t)status.st_size)
-        damage(v, (*ret)->valid_size, (*ret)->sealed ? "index: bytes stand behind the seal" : "index: the record at this byte is damaged or torn");
+        damage(v, (*ret)->valid_size,
+               (*ret)->sealed ? "index: bytes stand behind the seal" : "index: the record at this byte is damaged or torn");
     else if (!(*ret)->sealed)
         damage(v, (*ret)->valid_size, "index: it ends without a seal");
     return 0;

@@ -1,7 +1,7 @@
 /* Filter expressions as tcpdump takes them (pcap-filter(7)), through libpcap, and the names of link types.
  *
- * Compiling takes a process-wide lock (libpcap's compiler was not always thread-safe) and may look up names: never on a capture thread. Matching allocates nothing, takes no lock and
- * may run on several threads at once. Link types are LINKTYPE_ values, as files hold them. */
+ * Compiling takes a process-wide lock (libpcap's compiler was not always thread-safe) and may look up names: never on a capture thread.
+ * Matching allocates nothing, takes no lock and may run on several threads at once. Link types are LINKTYPE_ values, as files hold them. */
 #ifndef PACKET_BPF_H
 #define PACKET_BPF_H
 #include <stdbool.h>
@@ -11,7 +11,8 @@
 #define BPF_ERROR_TEXT_MAX 256
 
 struct bpf_expression;
-/* -EINVAL: libpcap refuses it for this link type, with its words in error (BPF_ERROR_TEXT_MAX); -E2BIG; -ENOMEM. Empty text matches everything. */
+/* -EINVAL: libpcap refuses it for this link type, with its words in error (BPF_ERROR_TEXT_MAX); -E2BIG; -ENOMEM. Empty text matches
+ * everything. */
 int bpf_expression_compile(const char *text, uint32_t link_type, uint32_t snap_length, struct bpf_expression **ret, char *error);
 /* data: captured bytes of a packet that was `length` bytes long. */
 bool bpf_expression_match(const struct bpf_expression *expression, const uint8_t *data, uint32_t captured, uint32_t length);

@@ -3,7 +3,8 @@
 #include "bytes/cursor.h"
 
 enum { ETHER_IPV4 = 0x0800, ETHER_VLAN = 0x8100, ETHER_IPV6 = 0x86dd, ETHER_QINQ = 0x88a8, ETHER_QINQ_OLD = 0x9100, ETHER_TEB = 0x6558 };
-enum { PROTO_HOPOPTS = 0, PROTO_IPIP = 4, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_IPV6 = 41, PROTO_ROUTING = 43, PROTO_FRAGMENT = 44, PROTO_GRE = 47, PROTO_AH = 51,
+enum { PROTO_HOPOPTS = 0, PROTO_IPIP = 4, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_IPV6 = 41, PROTO_ROUTING = 43, PROTO_FRAGMENT = 44,
+       PROTO_GRE = 47, PROTO_AH = 51,
        PROTO_DESTINATION = 60, PROTO_SCTP = 132, PROTO_MOBILITY = 135 };
 enum { PORT_VXLAN = 4789, PORT_VXLAN_LINUX = 8472, PORT_GENEVE = 6081 };
 enum { IPV4_FRAGMENT_BITS = 0x3fff, IPV4_OFFSET_BITS = 0x1fff };
@@ -48,7 +49,8 @@ static bool skip_extensions(struct cursor *c, struct packet_view *view)
 {
     for (int i = 0; i < PACKET_EXTENSIONS_MAX; i++) {
         uint8_t at = view->protocol;
-        if (at != PROTO_HOPOPTS && at != PROTO_ROUTING && at != PROTO_FRAGMENT && at != PROTO_DESTINATION && at != PROTO_AH && at != PROTO_MOBILITY)
+        if (at != PROTO_HOPOPTS && at != PROTO_ROUTING && at != PROTO_FRAGMENT && at != PROTO_DESTINATION && at != PROTO_AH &&
+            at != PROTO_MOBILITY)
             return true;
         view->protocol = cursor_u8(c);
         uint8_t length = cursor_u8(c);

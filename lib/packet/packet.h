@@ -1,6 +1,8 @@
-/* Where the addresses and ports of a packet are: link header, VLAN tags, IPv4 or IPv6 with its extension headers, TCP, UDP or SCTP ports; and one step into a tunnel.
+/* Where the addresses and ports of a packet are: link header, VLAN tags, IPv4 or IPv6 with its extension headers, TCP, UDP or SCTP ports;
+ * and one step into a tunnel.
  *
- * Reads nothing outside the captured bytes; borrows them. Thread-safe. Source: RFC 791, 8200, 2675 (jumbograms), 7348 (VXLAN), 8926 (Geneve), 2003 and 4213 (IP in IP), 2784 (GRE), IEEE 802.1Q. */
+ * Reads nothing outside the captured bytes; borrows them. Thread-safe. Source: RFC 791, 8200, 2675 (jumbograms), 7348 (VXLAN), 8926
+ * (Geneve), 2003 and 4213 (IP in IP), 2784 (GRE), IEEE 802.1Q. */
 #ifndef PACKET_PACKET_H
 #define PACKET_PACKET_H
 #include <stdbool.h>

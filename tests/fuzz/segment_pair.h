@@ -8,7 +8,10 @@
 #include <sys/mman.h>
 #include <stdio.h>
 #include <unistd.h>
+#include "capfile/segment_cut.h"
 #include "capfile/segment_file.h"
+#include "capfile/segment_salvage.h"
+#include "capfile/segment_verify.h"
 
 struct segment_pair { uint8_t *index, *segment; size_t index_size, segment_size; };
 

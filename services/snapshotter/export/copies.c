@@ -43,7 +43,8 @@ void copies_free(struct copies *copies)
 static uint32_t copy_transport(const struct packet_view *view, const uint8_t *data, uint8_t *dst)
 {
     uint32_t size = view->protocol == PROTO_TCP ? 20 : 8, checksum = view->protocol == PROTO_TCP ? 16 : 6;
-    if (!view->first_fragment || (view->protocol != PROTO_TCP && view->protocol != PROTO_UDP) || view->end < view->transport_at || view->end - view->transport_at < size)
+    if (!view->first_fragment || (view->protocol != PROTO_TCP && view->protocol != PROTO_UDP) || view->end < view->transport_at ||
+        view->end - view->transport_at < size)
         return 0;
     memcpy(dst, data + view->transport_at, size);
     memset(dst + checksum, 0, 2);

@@ -1,7 +1,8 @@
 /* Tells later copies of a packet: the same IP packet, seen on another interface or node less than EXPORT_DEDUP_NS before.
  *
- * Compared are addresses, protocol, IPv4 id and fragment, transport header and payload of the innermost IP packet; not the link header, tags, tunnels, TTL and the checksums, which change on the way
- * through a host. A packet that is no IP is compared as a whole. A table of fixed size remembers the packets, the oldest forgotten first. */
+ * Compared are addresses, protocol, IPv4 id and fragment, transport header and payload of the innermost IP packet; not the link header,
+ * tags, tunnels, TTL and the checksums, which change on the way through a host. A packet that is no IP is compared as a whole. A table of
+ * fixed size remembers the packets, the oldest forgotten first. */
 #ifndef SNAPSHOTTER_EXPORT_COPIES_H
 #define SNAPSHOTTER_EXPORT_COPIES_H
 #include <stdbool.h>

@@ -115,7 +115,8 @@ static bool is_copy(struct export *e, const struct source *source, uint32_t i)
         return false;
     const uint8_t *block = entry_bytes(source, i);
     uint32_t interface = field(block, EPB_INTERFACE_AT);
-    bool copy = copies_seen(e->copies, source->entries[i].time_ns, interface, e->inputs.interfaces[interface].link_type, block + EPB_DATA_AT, field(block, EPB_CAPTURED_AT));
+    bool copy = copies_seen(e->copies, source->entries[i].time_ns, interface, e->inputs.interfaces[interface].link_type,
+                            block + EPB_DATA_AT, field(block, EPB_CAPTURED_AT));
     e->counts.left_out_copies += copy;
     return copy;
 }

@@ -1,13 +1,16 @@
 /* One capture file from many segments: a streaming merge by time, cut exactly to a window, with filters, in bounded memory.
  *
- *   parts -> index: which blocks reach into the window -> read, check hash, decode, cut, filter -> merge by (time, node, lane, sequence, position) -> pcapng or pcap
+ *   parts -> index: which blocks reach into the window -> read, check hash, decode, cut, filter
+ *         -> merge by (time, node, lane, sequence, position) -> pcapng or pcap
  *
- * The order is exact: a block is read before the first packet at or behind its least timestamp is written, so only blocks that overlap are in memory, whatever the disorder inside them.
- * Where those would need more than memory_bytes_max, groups of blocks are merged into temporary runs first, and the runs then; the bytes that come out are the same.
+ * The order is exact: a block is read before the first packet at or behind its least timestamp is written, so only blocks that overlap are
+ * in memory, whatever the disorder inside them. Where those would need more than memory_bytes_max, groups of blocks are merged into
+ * temporary runs first, and the runs then; the bytes that come out are the same.
  *
- * What comes out: packets with from_ns <= time <= to_ns (both ends belong to the window); no canaries; with pcapng one interface for each (node, interface name, link type), described as "node <name>", flags
- * and drop counts as recorded, operating-system events in their place, and interface statistics behind the packets when whole sealed segments are exported without a filter. A BPF filter or a link type speaks of packets: with
- * one, events are left out. pcap (nanoseconds) has neither interfaces nor events, and holds one link type.
+ * What comes out: packets with from_ns <= time <= to_ns (both ends belong to the window); no canaries; with pcapng one interface for each
+ * (node, interface name, link type), described as "node <name>", flags and drop counts as recorded, operating-system events in their place,
+ * and interface statistics behind the packets when whole sealed segments are exported without a filter. A BPF filter or a link type speaks
+ * of packets: with one, events are left out. pcap (nanoseconds) has neither interfaces nor events, and holds one link type.
  *
  * An export belongs to one thread at a time; different ones are independent. Source: draft-ietf-opsawg-pcapng, draft-ietf-opsawg-pcap. */
 #ifndef SNAPSHOTTER_EXPORT_EXPORT_H
@@ -39,9 +42,11 @@ struct export_options {
     int64_t from_ns, to_ns;            /* INT64_MIN and INT64_MAX: open */
     const char *bpf;                   /* pcap-filter(7); NULL or empty: every packet */
     enum export_format format;
-    const char *link_type;             /* "EN10MB", "RAW" ...: only packets of this link type. NULL or empty: every one; with EXPORT_PCAP there may then be but one */
+    /* "EN10MB", "RAW" ...: only packets of this link type. NULL or empty: every one; with EXPORT_PCAP there may then be but one */
+    const char *link_type;
     bool dedup;                        /* leave out a packet that was seen on another interface or node less than EXPORT_DEDUP_NS before */
-    uint64_t memory_bytes_max;         /* of blocks, runs and tables; the parts' indexes (80 bytes for each 1 MiB block) come on top. 0: EXPORT_MEMORY_BYTES_DEFAULT */
+    /* of blocks, runs and tables; the parts' indexes (80 bytes for each 1 MiB block) come on top. 0: EXPORT_MEMORY_BYTES_DEFAULT */
+    uint64_t memory_bytes_max;
     const char *work_folder;           /* for runs: unnamed files, gone with the export or the process */
 };
 /* Long enough for a packet's way through a host, too short for a retransmission (RTO of 200 ms and more). */
@@ -53,11 +58,13 @@ struct export_counts {
 };
 
 struct export;
-/* Reads the indexes, compiles the filter, plans, and looks whether the runs have room: no packet is read yet. -EINVAL: a filter, link type or window that cannot be (several link types for pcap, too);
- * -ENOSPC: no room for runs; -EBADMSG: an index is damaged; -E2BIG; -ENOMEM; -errno of open. error (EXPORT_ERROR_TEXT_MAX) gets a sentence for the user. */
+/* Reads the indexes, compiles the filter, plans, and looks whether the runs have room: no packet is read yet. -EINVAL: a filter, link type
+ * or window that cannot be (several link types for pcap, too); -ENOSPC: no room for runs; -EBADMSG: an index is damaged; -E2BIG; -ENOMEM;
+ * -errno of open. error (EXPORT_ERROR_TEXT_MAX) gets a sentence for the user. */
 int export_open(const struct export_options *options, struct export **ret, char *error);
-/* Up to cap bytes of the file; 0 at its end. -EBADMSG: a block is not what its index says (never are doubtful bytes given out); -EIO, -ENOSPC and others of the file system. After an error every further
- * read gives it again. The first read may take long when there are runs to make. */
+/* Up to cap bytes of the file; 0 at its end. -EBADMSG: a block is not what its index says (never are doubtful bytes given out); -EIO,
+ * -ENOSPC and others of the file system. After an error every further read gives it again. The first read may take long when there are runs
+ * to make. */
 ssize_t export_read(struct export *export, void *dst, size_t cap);
 /* The sentence that belongs to the last error; names the object. */
 const char *export_error(const struct export *export);

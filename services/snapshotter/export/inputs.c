@@ -133,7 +133,8 @@ static int collect_interfaces(struct inputs *inputs, int64_t only_link_type)
     return 0;
 }
 
-static struct output_interface *find_interface(const struct inputs *inputs, const struct input *input, const struct segment_interface *interface)
+static struct output_interface *find_interface(const struct inputs *inputs, const struct input *input,
+                                               const struct segment_interface *interface)
 {
     struct output_interface key = output_of(input, interface);
     return bsearch(&key, inputs->interfaces, inputs->interfaces_count, sizeof key, compare_interfaces);

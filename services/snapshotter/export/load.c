@@ -12,7 +12,13 @@
 #define SORT_MOVES_PER_ENTRY 16u         /* near-ordered blocks are put in order by moving; beyond this, sorting is cheaper */
 
 /* One block while its entries are taken. */
-struct taking { struct load *load; const struct input *input; const struct segment_block *block; struct source *source; uint32_t packets, events, canaries; };
+struct taking {
+    struct load *load;
+    const struct input *input;
+    const struct segment_block *block;
+    struct source *source;
+    uint32_t packets, events, canaries;
+};
 
 static uint32_t read_u32(const uint8_t *p)
 {
@@ -90,7 +96,8 @@ static const char *take_event(struct taking *t, const uint8_t *p, uint32_t offse
     if (!in_span(t->block, time_ns))
         return "an event outside of the span in the index";
     t->events++;
-    if (t->load->events && time_ns >= t->load->from_ns && time_ns <= t->load->to_ns && t->packets + t->events <= t->block->packets + t->block->events) {
+    if (t->load->events && time_ns >= t->load->from_ns && time_ns <= t->load->to_ns &&
+        t->packets + t->events <= t->block->packets + t->block->events) {
         add_entry(t->source, time_ns, offset, total);
         t->source->events++;
     }
@@ -150,7 +157,8 @@ static void sort_entries(struct source *source)
     }
 }
 
-/* Mapped, not from the heap: what an export held goes back to the system at its end, and leaves no holes in a service that lives for months. */
+/* Mapped, not from the heap: what an export held goes back to the system at its end, and leaves no holes in a service that lives for
+ * months. */
 static uint8_t *take_large(struct load *load)
 {
     if (load->spare_count > 0)

@@ -5,7 +5,8 @@
 #include "services/snapshotter/export/plan.h"
 #include "services/snapshotter/export/source.h"
 
-/* Memory of large blocks is kept for the next one: giving it back to the system and taking it again costs more than the rest of an interleaved merge (0.6 of 1.0 CPU-seconds per GB, measured). */
+/* Memory of large blocks is kept for the next one: giving it back to the system and taking it again costs more than the rest of an
+ * interleaved merge (0.6 of 1.0 CPU-seconds per GB, measured). */
 #define LOAD_SPARE_MAX 32
 #define LOAD_SPARE_CONTENT_MIN (256u * 1024)
 
@@ -23,7 +24,8 @@ struct load {
 };
 /* Takes the memory for raw. -ENOMEM. */
 int load_init(struct load *load);
-/* The source of one planned block; one without entries has count 0. -EBADMSG with a sentence that names object and block; -errno, -ENOMEM. */
+/* The source of one planned block; one without entries has count 0. -EBADMSG with a sentence that names object and block; -errno,
+ * -ENOMEM. */
 int load_block(struct load *load, uint32_t ordinal, struct source **ret);
 /* Takes the memory of such a source back. */
 void load_take_back(struct load *load, uint8_t *memory);

@@ -150,7 +150,8 @@ static struct key first_bound(struct merge *merge)
     return bound;
 }
 
-/* The first index in (at, count] whose entry is not before bound: by doubling steps, then halving, since spans are short where sources interleave and long where they do not. */
+/* The first index in (at, count] whose entry is not before bound: by doubling steps, then halving, since spans are short where sources
+ * interleave and long where they do not. */
 static uint32_t span_end(const struct source *source, struct key bound)
 {
     uint32_t low = source->at, step = 1;

@@ -1,4 +1,5 @@
-/* Merges sources by (time, block, position). Blocks are loaded when the merge comes to their least timestamp, and let go behind their last packet. */
+/* Merges sources by (time, block, position). Blocks are loaded when the merge comes to their least timestamp, and let go behind their last
+ * packet. */
 #ifndef SNAPSHOTTER_EXPORT_MERGE_H
 #define SNAPSHOTTER_EXPORT_MERGE_H
 #include "services/snapshotter/export/load.h"

@@ -59,11 +59,13 @@ static int check_link_types(const struct export *e, const struct export_options 
         if (known)
             continue;
         seen[count++] = e->inputs.interfaces[i].link_type;
-        int n = snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", bpf_link_type_format(e->inputs.interfaces[i].link_type, name));
+        int n = snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "",
+                         bpf_link_type_format(e->inputs.interfaces[i].link_type, name));
         used += (size_t)n < sizeof names - used ? (size_t)n : 0;
     }
     if (count > 1 && options->format == EXPORT_PCAP)
-        return refuse(-EINVAL, error, "a pcap file holds one link type, the window has %s: choose one of them as link type, or export pcapng", names);
+        return refuse(-EINVAL, error,
+                      "a pcap file holds one link type, the window has %s: choose one of them as link type, or export pcapng", names);
     return 0;
 }
 
@@ -119,8 +121,11 @@ static int check_room(const struct export *e, char *error)
     uint64_t need = e->plan.run_bytes * (e->plan.groups > e->fan_in ? 2 : 1), room = (uint64_t)fs.f_bavail * fs.f_frsize;
     if (need <= room)
         return 0;
-    return refuse(-ENOSPC, error, "the export needs %s of temporary space in %.100s, where %s is free: allow it more memory, or choose fewer nodes or a shorter window",
-                  units_format_size(need, need_text, sizeof need_text), e->work_folder, units_format_size(room, free_text, sizeof free_text));
+    return refuse(-ENOSPC, error,
+                  "the export needs %s of temporary space in %.100s, where %s is free: "
+                  "allow it more memory, or choose fewer nodes or a shorter window",
+                  units_format_size(need, need_text, sizeof need_text), e->work_folder,
+                  units_format_size(room, free_text, sizeof free_text));
 }
 
 static int make_plan(struct export *e, const struct export_options *options, char *error)
@@ -149,7 +154,8 @@ static void put_comment(char *text, size_t room, const struct export_options *op
         units_format_time(options->from_ns, from, sizeof from);
     if (options->to_ns != INT64_MAX)
         units_format_time(options->to_ns, to, sizeof to);
-    snprintf(text, room, "tapeloop export from %s to %s%s%s", from, to, given(options->bpf) ? ", filter: " : "", given(options->bpf) ? options->bpf : "");
+    snprintf(text, room, "tapeloop export from %s to %s%s%s", from, to, given(options->bpf) ? ", filter: " : "",
+             given(options->bpf) ? options->bpf : "");
 }
 
 static int make_header(struct export *e, const struct export_options *options, int64_t link_type)
@@ -160,7 +166,8 @@ static int make_header(struct export *e, const struct export_options *options, i
     if (!e->pending)
         return -ENOMEM;
     if (e->format == EXPORT_PCAP) {
-        uint32_t type = link_type >= 0 ? (uint32_t)link_type : inputs->interfaces_count ? inputs->interfaces[0].link_type : PACKET_LINK_ETHERNET;
+        uint32_t type = inputs->interfaces_count ? inputs->interfaces[0].link_type : PACKET_LINK_ETHERNET;
+        type = link_type >= 0 ? (uint32_t)link_type : type;
         e->pending_size = pcap_classic_put_header(e->pending, type, PCAPNG_SNAP_LENGTH);
         return 0;
     }
@@ -249,7 +256,8 @@ int export_open(const struct export_options *options, struct export **ret, char 
     if (!e)
         return -ENOMEM;
     e->format = options->format;
-    e->load = (struct load){ .inputs = &e->inputs, .plan = &e->plan, .from_ns = options->from_ns, .to_ns = options->to_ns, .error = e->error };
+    e->load = (struct load){ .inputs = &e->inputs, .plan = &e->plan, .from_ns = options->from_ns, .to_ns = options->to_ns,
+                             .error = e->error };
     e->load.events = options->format == EXPORT_PCAPNG && !given(options->bpf) && !given(options->link_type);
     e->work_folder = given(options->work_folder) ? strdup(options->work_folder) : NULL;
     int r = e->work_folder || !given(options->work_folder) ? load_init(&e->load) : -ENOMEM;

@@ -8,7 +8,8 @@
 
 uint64_t plan_block_cost(const struct segment_block *block)
 {
-    uint64_t content = block->content_size >= LOAD_SPARE_CONTENT_MIN ? LZ4FRAME_BLOCK_BYTES_MAX : block->content_size + LZ4FRAME_BLOCK_WORD_BYTES;
+    bool large = block->content_size >= LOAD_SPARE_CONTENT_MIN;
+    uint64_t content = large ? LZ4FRAME_BLOCK_BYTES_MAX : block->content_size + LZ4FRAME_BLOCK_WORD_BYTES;
     return content + ((uint64_t)block->packets + block->events) * sizeof(struct entry) + sizeof(struct source) + 64;
 }
 
@@ -101,7 +102,8 @@ static int hold(struct group *group, struct held held)
 }
 
 /* The first group with room; a new one when none has (a block always fits an empty one). */
-static int choose_group(struct group **groups, uint32_t *groups_count, const struct segment_block *block, uint64_t memory_bytes, uint32_t *ret)
+static int choose_group(struct group **groups, uint32_t *groups_count, const struct segment_block *block, uint64_t memory_bytes,
+                        uint32_t *ret)
 {
     uint64_t cost = plan_block_cost(block);
     uint32_t g = 0;

@@ -12,7 +12,15 @@
 #define CHUNK_BYTES_MAX (SEGMENT_BLOCK_CONTENT_MAX + RUN_RECORD_BYTES) /* one record of a whole block */
 
 struct run_writer { int fd; uint8_t *chunk; size_t used, room; uint32_t records; uint64_t size; };
-struct run_reader { int fd; uint64_t at, size; uint8_t *chunk; size_t chunk_room; struct entry *entries; uint32_t *ordinals; uint32_t entries_room; };
+struct run_reader {
+    int fd;
+    uint64_t at, size;
+    uint8_t *chunk;
+    size_t chunk_room;
+    struct entry *entries;
+    uint32_t *ordinals;
+    uint32_t entries_room;
+};
 
 static uint8_t *put_u32(uint8_t *p, uint32_t v)
 {

@@ -20,7 +20,10 @@ struct source {
     struct load *spares;
     struct run_reader *run;       /* owned; NULL: a block */
 };
-static inline uint32_t source_ordinal(const struct source *source, uint32_t i) { return source->ordinals ? source->ordinals[i] : source->ordinal; }
+static inline uint32_t source_ordinal(const struct source *source, uint32_t i)
+{
+    return source->ordinals ? source->ordinals[i] : source->ordinal;
+}
 void source_free(struct source *source); /* in merge.c; NULL is fine */
 
 /* The next entries of a merge, all from one source. */

@@ -37,6 +37,7 @@ struct export {
     char error[EXPORT_ERROR_TEXT_MAX];
 };
 
-/* open.c: the interface statistics behind the packets, as pending bytes; nothing where the counts of whole segments do not describe what was exported. -ENOMEM. */
+/* open.c: the interface statistics behind the packets, as pending bytes; nothing where the counts of whole segments do not describe what
+ * was exported. -ENOMEM. */
 int export_make_trailer(struct export *export);
 #endif

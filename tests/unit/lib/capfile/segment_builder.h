@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "capfile/segment_cut.h"
 #include "capfile/segment_file.h"
+#include "capfile/segment_salvage.h"
+#include "capfile/segment_verify.h"
 
 struct builder {
     char path[512];
