@@ -6,14 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include "packet/bpf.h"
+#include "packet/packet.h"
 #include "services/capturer/capture/backend.h"
 #include "services/capturer/capture/canary.h"
 #include "services/capturer/capture/interfaces.h"
 #include "services/capturer/capture/worker.h"
 
 #define ERROR_TEXT 256
-#define LINK_ETHERNET 1u
-#define LINK_RAW 101u
 
 struct capture {
     const struct capture_backend *backend;
@@ -59,13 +58,13 @@ static int compile_match(struct capture *capture, const char *text, char *error)
     char reason[BPF_ERROR_TEXT_MAX];
     if (!text || text[0] == '\0')
         return 0;
-    int done = bpf_expression_compile(text, LINK_ETHERNET, PCAPNG_SNAP_LENGTH, &capture->match[0], reason);
+    int done = bpf_expression_compile(text, PACKET_LINK_ETHERNET, PCAPNG_SNAP_LENGTH, &capture->match[0], reason);
     if (done < 0) {
         (void)snprintf(error, ERROR_TEXT, "filter \"%.80s\": %.150s", text, reason);
         return done;
     }
     /* An expression of link addresses has no meaning where there are none. */
-    if (bpf_expression_compile(text, LINK_RAW, PCAPNG_SNAP_LENGTH, &capture->match[1], reason) < 0)
+    if (bpf_expression_compile(text, PACKET_LINK_RAW, PCAPNG_SNAP_LENGTH, &capture->match[1], reason) < 0)
         (void)snprintf(capture->notes[LANES_MAX], BACKEND_NOTE_TEXT, "the filter is not applied to interfaces without link header (tun, wireguard): %.80s", reason);
     return 0;
 }

@@ -4,9 +4,8 @@
 #include <net/if_arp.h>
 #include <stdio.h>
 #include <string.h>
+#include "packet/packet.h"
 
-#define LINK_ETHERNET 1u
-#define LINK_RAW 101u
 #define DEPTH_MAX 8                              /* VLAN on bond on bridge ...: the kernel nests no deeper */
 #ifndef ARPHRD_RAWIP
 #define ARPHRD_RAWIP 519                         /* linux/if_arp.h */
@@ -43,7 +42,7 @@ static bool link_type_of(const struct choose_link *link, struct choose_decision 
     switch (link->type) {
     case ARPHRD_ETHER:
     case ARPHRD_LOOPBACK:
-        decision->link_type = LINK_ETHERNET;
+        decision->link_type = PACKET_LINK_ETHERNET;
         return true;
     case ARPHRD_NONE:
     case ARPHRD_RAWIP:
@@ -51,7 +50,7 @@ static bool link_type_of(const struct choose_link *link, struct choose_decision 
     case ARPHRD_TUNNEL:
     case ARPHRD_TUNNEL6:
     case ARPHRD_SIT:
-        decision->link_type = LINK_RAW;
+        decision->link_type = PACKET_LINK_RAW;
         decision->raw_ip = true;
         return true;
     default:

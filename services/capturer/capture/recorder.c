@@ -6,7 +6,9 @@
 #include "bytes/cursor.h"
 #include "capfile/lz4frame.h"
 #include "packet/bpf.h"
+#include "packet/packet.h"
 #include "services/capturer/capture/ledger.h"
+#include "units/units.h"
 
 /* What any next block may need at once: the greatest packet, or the statistics of every interface. A chunk with less left is done. */
 #define CHUNK_TAIL_BYTES (LZ4FRAME_BLOCK_WORD_BYTES + PCAPNG_SNAP_LENGTH + PCAPNG_EPB_OVERHEAD_MAX)
@@ -14,8 +16,6 @@
 #define STATISTICS_BYTES_MAX 160u                /* an ISB of ours: 24, seven options of 12, end and tail */
 #define BLOCK_USEFUL_BYTES (64u * 1024)          /* a smaller last block of a full segment is not worth its index record */
 #define WAIT_MS 100                              /* between looks whether the writer is still there */
-#define LINK_ETHERNET 1u
-#define LINK_RAW 101u
 
 static_assert(LANE_INTERFACES_MAX * STATISTICS_BYTES_MAX <= CHUNK_TAIL_BYTES, "statistics fit what a chunk keeps free");
 static_assert(LANE_INTERFACES_MAX * INTERFACE_BYTES_MAX + PCAPNG_HEADER_BLOCK_BYTES_MAX <= CHUNK_TAIL_BYTES, "so do header blocks");
@@ -44,6 +44,7 @@ static bool wait_for_writer(struct recorder *recorder)
         return false;
     struct pollfd sleeper = { .fd = lane->capture_wake, .events = POLLIN };
     (void)poll(&sleeper, 1, WAIT_MS);
+    atomic_store_explicit(&lane->loop_ns, units_now_mono_ns(), memory_order_relaxed); /* it waits for the disk; it does not hang */
     return true;
 }
 
@@ -117,7 +118,6 @@ static void close_block(struct recorder *recorder, bool first, bool last, bool f
     while (!lane_push_block(lane, &block) && wait_for_writer(recorder))
         continue;
 }
-
 
 /* Hands the open block over, or forgets it where nothing is in it. */
 static void end_block(struct recorder *recorder, bool flush)
@@ -210,7 +210,7 @@ static bool open_segment(struct recorder *recorder)
     if (!open_block(recorder, SEGMENT_BLOCK_HEADER))
         return false;
     recorder->at += pcapng_put_section(recorder->at, comment, NULL, NULL, "tapeloop " TAPELOOP_VERSION);
-    struct segment_interface canary = { .ifindex = FILTER_LOOPBACK, .link_type = LINK_ETHERNET, .canary = true, .name = "lo" };
+    struct segment_interface canary = { .ifindex = FILTER_LOOPBACK, .link_type = PACKET_LINK_ETHERNET, .canary = true, .name = "lo" };
     (void)add_interface(recorder, TABLE_SERIAL_CANARY, FILTER_SLOT_CANARY, &canary, PCAPNG_CANARY_DESCRIPTION);
     add_living(recorder);
     uint64_t disk_dropped = atomic_load_explicit(&lane->disk_dropped_packets, memory_order_relaxed);
@@ -268,7 +268,7 @@ static bool find_route(struct recorder *recorder, const struct recorder_frame *f
         return true;
     }
     struct table_interface other = { .serial = TABLE_SERIAL_OTHER + frame->raw_ip, .slot = frame->raw_ip ? FILTER_SLOT_OTHER_IP : FILTER_SLOT_OTHER,
-                                     .link_type = frame->raw_ip ? LINK_RAW : LINK_ETHERNET, .raw_ip = frame->raw_ip, .name = "other" };
+                                     .link_type = frame->raw_ip ? PACKET_LINK_RAW : PACKET_LINK_ETHERNET, .raw_ip = frame->raw_ip, .name = "other" };
     const struct table_interface *listed = &other;
     for (uint32_t i = recorder->list->count; i > 0 && listed == &other; i--)
         if (recorder->list->interfaces[i - 1].ifindex == frame->ifindex)

@@ -21,7 +21,7 @@ struct worker {
     uint32_t seals_seen;
     int64_t seal_due_ns, seal_last_ns, seal_asked_wall_ns; /* due 0: none asked */
     bool open;                                   /* the kernel's filter lets packets in */
-    int64_t closed_since_ns;                     /* wall; while not open */
+    int64_t closed_wall_ns, closed_mono_ns;      /* since when, while not open */
     int64_t stop_due_ns;                         /* 0: not asked */
 };
 
@@ -78,16 +78,15 @@ static void serve_switch(struct worker *worker, bool walked)
     struct recorder *recorder = worker->recorder;
     bool wanted = atomic_load_explicit(&lane->enabled, memory_order_relaxed) != 0 && worker->stop_due_ns == 0;
     if (wanted && !worker->open) {
-        if (worker->closed_since_ns)
-            recorder_not_recording(recorder, worker->closed_since_ns, recorder->now_wall_ns);
-        worker->closed_since_ns = 0;
+        recorder_not_recording(recorder, worker->closed_wall_ns, recorder->now_wall_ns);
         filter_set_open(worker->options.filter, true);
         worker->open = true;
     } else if (!wanted && worker->open) {
         filter_set_open(worker->options.filter, false);
         worker->open = false;
-        worker->closed_since_ns = recorder->now_wall_ns;
-    } else if (!wanted && !walked && recorder->now_wall_ns - worker->closed_since_ns > worker->options.backend->settle_ns()) {
+        worker->closed_wall_ns = recorder->now_wall_ns;
+        worker->closed_mono_ns = recorder->now_mono_ns;
+    } else if (!wanted && !walked && recorder->now_mono_ns - worker->closed_mono_ns > worker->options.backend->settle_ns()) {
         recorder_seal(recorder, SEGMENT_SEAL_STOP);
     }
 }
@@ -166,7 +165,7 @@ int worker_start(struct worker *worker)
     assert(!worker->started);
     recorder_init(worker->recorder, &worker->options.recorder);
     worker->open = atomic_load(&worker->options.recorder.lane->enabled) != 0;
-    worker->closed_since_ns = worker->open ? 0 : units_now_wall_ns();
+    worker->closed_wall_ns = units_now_wall_ns();
     filter_set_open(worker->options.filter, worker->open); /* from here on packets enter the ring, whenever the thread gets to run */
     sigset_t all, before;
     (void)sigfillset(&all);
