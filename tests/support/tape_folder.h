@@ -41,10 +41,11 @@ static inline void tape_folder_remove(const char *folder)
         rmdir(path);
     }
 }
-/* The greater of lengths and blocks of all files: what the box is about. A file that goes while this looks is counted or not. */
-static inline uint64_t tape_folder_bytes(const char *folder)
+struct tape_folder_file { char name[80]; uint64_t length, blocks; }; /* name: without the dot that hides it; inodes are used again at once */
+#define TAPE_FOLDER_FILES_MAX 1024
+static inline size_t tape_folder_list(const char *folder, struct tape_folder_file *files)
 {
-    uint64_t length = 0, blocks = 0;
+    size_t count = 0;
     const char *const parts[] = { "/segments", "" };
     for (size_t i = 0; i < 2; i++) {
         char path[TAPE_FOLDER_MAX + 16];
@@ -52,13 +53,31 @@ static inline uint64_t tape_folder_bytes(const char *folder)
         DIR *d = opendir(path);
         struct stat s;
         for (struct dirent *e; d && (e = readdir(d));)
-            if (e->d_type == DT_REG && fstatat(dirfd(d), e->d_name, &s, 0) == 0) {
-                length += (uint64_t)s.st_size;
-                blocks += (uint64_t)s.st_blocks * 512;
+            if (e->d_type == DT_REG && count < TAPE_FOLDER_FILES_MAX && fstatat(dirfd(d), e->d_name, &s, 0) == 0) {
+                struct tape_folder_file *file = &files[count++];
+                snprintf(file->name, sizeof file->name, "%.79s", e->d_name + (e->d_name[0] == '.'));
+                file->length = (uint64_t)s.st_size;
+                file->blocks = (uint64_t)s.st_blocks * 512;
             }
         if (d)
             closedir(d);
     }
+    return count;
+}
+/* What all files take, by length or by blocks, whichever is more: at one instant at least, which is what the box is about. So it looks twice and counts the lesser of both sizes of those that were there both times: a file
+ * that goes while another comes is not counted with it. */
+static inline uint64_t tape_folder_bytes(const char *folder)
+{
+    static struct tape_folder_file first[TAPE_FOLDER_FILES_MAX], second[TAPE_FOLDER_FILES_MAX];
+    size_t first_count = tape_folder_list(folder, first), second_count = tape_folder_list(folder, second);
+    uint64_t length = 0, blocks = 0;
+    for (size_t i = 0; i < first_count; i++)
+        for (size_t k = 0; k < second_count; k++)
+            if (strcmp(first[i].name, second[k].name) == 0) {
+                length += first[i].length < second[k].length ? first[i].length : second[k].length;
+                blocks += first[i].blocks < second[k].blocks ? first[i].blocks : second[k].blocks;
+                break;
+            }
     return length > blocks ? length : blocks;
 }
 struct tape_folder_sum { uint64_t segments, packets, canaries, hidden, orphans, dropped_disk, offered, bytes; int damages; };

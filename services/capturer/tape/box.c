@@ -13,7 +13,7 @@
 #define BLOCK_BYTES_PER_RECORD 16384u            /* planned segment bytes per block: a quarter of an hour of one-packet blocks in the smallest segment, and an index of half a percent */
 #define BLOCKS_MIN 1024u
 #define STAT_BLOCK_BYTES 512u
-#define SEAL_WAIT_MS 1000                        /* for room that a seal under way will give */
+#define SEAL_WAIT_MS 2000                        /* for room that a seal under way will give */
 
 uint64_t box_segment_size(uint64_t storage_size, uint32_t lanes)
 {

@@ -198,8 +198,11 @@ static void *writer_main(void *context)
         if (taken == 0)
             writer_sleep(writer);
     }
-    if (writer->in_segment)                      /* the capture thread ended without ending its segment: what it knew so far is in the slot */
+    if (writer->in_segment) {                    /* the capture thread ended without ending its segment: what is proved stays; of the rest the chunk may be used again already */
+        if (writer->begun)
+            output_fail(writer->output);
         segment_end(writer);
+    }
     atomic_store_explicit(&lane->writer_ended, true, memory_order_release);
     return NULL;
 }
