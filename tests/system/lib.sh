@@ -91,7 +91,11 @@ start() {
     PID_OF[$name]=$PID
     PIDS+=("$PID")
 }
-alive() { [ -d "/proc/$1" ] && [ "$(awk '/^State/ { print $2 }' "/proc/$1/status" 2>/dev/null)" != Z ]; }
+alive() { # neither gone nor a zombie
+    local state
+    state=$(awk '/^State/ { print $2 }' "/proc/$1/status" 2>/dev/null) || return 1
+    [ -n "$state" ] && [ "$state" != Z ]
+}
 # wait_for SECONDS WHAT COMMAND...: until the command succeeds.
 wait_for() {
     local until=$((SECONDS + $1)) what=$2
