@@ -285,7 +285,11 @@ int capturer_start(const struct capturer_options *options, struct lifecycle *lif
     capturer->options = options;
     capturer->lifecycle = lifecycle;
     (void)pthread_mutex_init(&capturer->told_lock, NULL);
-    int r = open_tape(capturer);
+    int r = privilege_begin(options->data);
+    if (r < 0)
+        (void)failed("dropping privileges", r, "");
+    if (r == 0)
+        r = open_tape(capturer);
     if (r == 0)
         r = open_capture(capturer);
     if (r == 0)
