@@ -14,7 +14,9 @@ int bus_api(struct bus *bus, const char *subject, const json_t *request, json_t 
     int r = bus_exchange(bus, subject, text, text ? strlen(text) : 0, NULL, 0, BUS_TIMEOUT_MS, &reply);
     free(text);
     if (r < 0) {
-        if (error)
+        if (error && r == -EACCES)
+            (void)snprintf(error, BUS_ERROR_TEXT_MAX, "the NATS server does not permit %.120s to this user: use one that may, as in deploy/nats.conf", subject);
+        else if (error)
             (void)snprintf(error, BUS_ERROR_TEXT_MAX, r == -ENOENT ? "JetStream is not enabled on the NATS server, or not ready" : "%s", strerror(-r));
         return r;
     }

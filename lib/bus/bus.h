@@ -2,7 +2,7 @@
  *
  * libnats 3.4.1 as Debian ships it: FetchRequest can overflow the heap, so work is pulled by hand; a publish can block for seconds while the server is frozen, so no function here
  * is for a capture thread; after two equal authorisation errors the connection closes for good, so it is rebuilt in the closed callback. Every call that waits has a timeout and returns
- * -ETIMEDOUT or -ENOTCONN. Thread-safe unless said. Callbacks run on libnats' threads: push to a queue and return. */
+ * -ETIMEDOUT or -ENOTCONN, or -EACCES where the server does not permit the subject to the user. Thread-safe unless said. Callbacks run on libnats' threads: push to a queue and return. */
 #ifndef BUS_BUS_H
 #define BUS_BUS_H
 #include <stdbool.h>
@@ -16,11 +16,15 @@
 struct bus;
 /* Named as the nats command names them; NULL where not given. */
 struct bus_options { const char *server, *user, *password, *token, *creds, *nkey, *tls_ca, *tls_cert, *tls_key; const char *name; };
-/* Connects now or, with `wait` false, goes on trying in the background for ever (bus_connected tells). error (256) gets a sentence. */
+/* Connects now or, with `wait` false, goes on trying in the background for ever (bus_connected tells). error (256) gets a sentence; -EACCES: the login is refused, -EPROTO: TLS fails. */
 int bus_open(const struct bus_options *options, bool wait, struct bus **ret, char *error);
 void bus_close(struct bus *bus);                /* after the end of its subscriptions, queues and services; flushes for at most 2 s */
 bool bus_connected(struct bus *bus);
 uint64_t bus_generation(struct bus *bus);       /* grows with each (re)connection */
+/* Why there is no connection, as a sentence (256); false where there is one. */
+bool bus_problem(struct bus *bus, char *text);
+/* What the server did not permit to this user, in its words (256): the next after *seen (0 at first), which moves on; false: none. Some may have been forgotten. */
+bool bus_next_refusal(struct bus *bus, uint64_t *seen, char *text);
 /* Called on each change; may be set once. */
 void bus_on_change(struct bus *bus, void (*changed)(void *context, bool connected), void *context);
 

@@ -23,6 +23,10 @@ int bus_error(natsStatus status)
     case NATS_NOT_PERMITTED:
     case NATS_CONNECTION_AUTH_FAILED:
         return -EACCES;
+    case NATS_SSL_ERROR:
+    case NATS_SECURE_CONNECTION_REQUIRED:
+    case NATS_SECURE_CONNECTION_WANTED:
+        return -EPROTO;
     case NATS_INVALID_ARG:
     case NATS_INVALID_SUBJECT:
         return -EINVAL;
@@ -123,10 +127,50 @@ static void on_closed(natsConnection *connection, void *context)
     (void)pthread_mutex_unlock(&bus->lock);
 }
 
-/* Libnats prints to standard error where no handler is set; what it tells is seen by the calls that fail. */
+uint64_t bus_refusals(struct bus *bus)
+{
+    (void)pthread_mutex_lock(&bus->lock);
+    uint64_t refusals = bus->refusals;
+    (void)pthread_mutex_unlock(&bus->lock);
+    return refusals;
+}
+
+bool bus_refused(struct bus *bus, const char *subject, uint64_t before)
+{
+    char quoted[BUS_SUBJECT_MAX + 2];
+    bool refused = false;
+    (void)snprintf(quoted, sizeof quoted, "\"%s\"", subject);
+    (void)pthread_mutex_lock(&bus->lock);
+    for (uint64_t i = before; i < bus->refusals && !refused; i++) /* Permissions Violation for Publish to "subject" */
+        refused = strcasestr(bus->refused[i % BUS_REFUSALS_KEPT], quoted) != NULL;
+    (void)pthread_mutex_unlock(&bus->lock);
+    return refused;
+}
+
+bool bus_next_refusal(struct bus *bus, uint64_t *seen, char *text)
+{
+    (void)pthread_mutex_lock(&bus->lock);
+    bool news = *seen < bus->refusals;
+    if (news && bus->refusals - *seen > BUS_REFUSALS_KEPT)
+        *seen = bus->refusals - BUS_REFUSALS_KEPT;
+    if (news)
+        (void)snprintf(text, BUS_ERROR_TEXT_MAX, "%s", bus->refused[(*seen)++ % BUS_REFUSALS_KEPT]);
+    (void)pthread_mutex_unlock(&bus->lock);
+    return news;
+}
+
+/* What the server refuses arrives apart from the call that asked for it; that one sees no answer, and then looks among the refusals. */
 static void on_error(natsConnection *connection, natsSubscription *subscription, natsStatus status, void *context)
 {
-    (void)connection, (void)subscription, (void)status, (void)context;
+    (void)subscription;
+    struct bus_link *link = context;
+    const char *text = NULL;
+    if (status != NATS_NOT_PERMITTED)
+        return;
+    (void)natsConnection_GetLastError(connection, &text);
+    (void)pthread_mutex_lock(&link->bus->lock);
+    (void)snprintf(link->bus->refused[link->bus->refusals++ % BUS_REFUSALS_KEPT], BUS_ERROR_TEXT_MAX, "%s", text ? text : "");
+    (void)pthread_mutex_unlock(&link->bus->lock);
 }
 
 static natsStatus set_callbacks(natsOptions *options, struct bus_link *link, bool retry)
@@ -137,7 +181,7 @@ static natsStatus set_callbacks(natsOptions *options, struct bus_link *link, boo
     if (s == NATS_OK)
         s = natsOptions_SetReconnectedCB(options, on_connected, link);
     if (s == NATS_OK)
-        s = natsOptions_SetErrorHandler(options, on_error, NULL);
+        s = natsOptions_SetErrorHandler(options, on_error, link);
     if (s == NATS_OK)
         s = natsOptions_SetRetryOnFailedConnect(options, retry, retry ? on_connected : NULL, link);
     return s;
@@ -224,6 +268,7 @@ static void *keep(void *context)
 static void free_bus(struct bus *bus)
 {
     natsOptions_Destroy(bus->options);
+    free(bus->server);
     (void)pthread_cond_destroy(&bus->changed_cond);
     (void)pthread_mutex_destroy(&bus->lock);
     (void)pthread_mutex_destroy(&bus->changed_lock);
@@ -244,16 +289,6 @@ static int new_bus(struct bus **ret)
     (void)pthread_mutex_init(&bus->changed_lock, NULL);
     *ret = bus;
     return 0;
-}
-
-/* The server's address without "user:password@". */
-static void describe_server(const char *server, char *text, size_t cap)
-{
-    if (!server)
-        server = "nats://127.0.0.1:4222";
-    const char *at = strrchr(server, '@'), *scheme = strstr(server, "://");
-    int kept = at && scheme && scheme < at ? (int)(scheme + 3 - server) : 0;
-    (void)snprintf(text, cap, "%.*s%s", kept, server, at ? at + 1 : server);
 }
 
 /* The last link's end, and the bus's. */
@@ -277,6 +312,45 @@ static void end_link(struct bus *bus)
     free_bus(bus);
 }
 
+/* The server's address without "user:password@". */
+static void describe_server(const char *server, char *text, size_t cap)
+{
+    if (!server)
+        server = "nats://127.0.0.1:4222";
+    const char *at = strrchr(server, '@'), *scheme = strstr(server, "://");
+    int kept = at && scheme && scheme < at ? (int)(scheme + 3 - server) : 0;
+    (void)snprintf(text, cap, "%.*s%s", kept, server, at ? at + 1 : server);
+}
+
+/* Why there is no connection, with what to do. `why` is libnats' text, or NULL. */
+static void describe_failure(const char *given, natsStatus status, const char *why, char *error)
+{
+    char server[120];
+    describe_server(given, server, sizeof server);
+    const char *place = why && *why == '(' ? strstr(why, "): ") : NULL; /* (conn.c:733): what happened */
+    why = !why || !*why || status == NATS_NO_SERVER ? natsStatus_GetText(status) : place ? place + 3 : why;
+    if (status == NATS_CONNECTION_AUTH_FAILED)
+        (void)snprintf(error, BUS_ERROR_TEXT_MAX, "the NATS server at %s refuses the login (%.60s)", server, why);
+    else if (status == NATS_SSL_ERROR || status == NATS_SECURE_CONNECTION_REQUIRED || status == NATS_SECURE_CONNECTION_WANTED)
+        (void)snprintf(error, BUS_ERROR_TEXT_MAX, "no TLS with the NATS server at %s: %.100s", server, why);
+    else if (status == NATS_PROTOCOL_ERROR || status == NATS_IO_ERROR) /* so ends TLS 1.3 where the server wants another client certificate */
+        (void)snprintf(error, BUS_ERROR_TEXT_MAX, "the NATS server at %s broke off (%.40s): a server that wants a client certificate does so", server, why);
+    else
+        (void)snprintf(error, BUS_ERROR_TEXT_MAX, "cannot connect to the NATS server at %s: %.90s", server, why);
+}
+
+bool bus_problem(struct bus *bus, char *text)
+{
+    if (bus_connected(bus))
+        return false;
+    const char *why = NULL;
+    struct bus_link *link = bus_borrow(bus);
+    natsStatus status = link->connection ? natsConnection_GetLastError(link->connection, &why) : NATS_NO_SERVER;
+    describe_failure(bus->server, status == NATS_OK ? NATS_NO_SERVER : status, why, text);
+    bus_give_back(link);
+    return true;
+}
+
 int bus_open(const struct bus_options *options, bool wait, struct bus **ret, char *error)
 {
     struct bus *bus = NULL;
@@ -284,16 +358,19 @@ int bus_open(const struct bus_options *options, bool wait, struct bus **ret, cha
         (void)snprintf(error, BUS_ERROR_TEXT_MAX, "out of memory");
         return -ENOMEM;
     }
-    int r = bus_options_build(options, &bus->options, error);
+    int r = bus_options_build(options, &bus->options, bus->inbox_prefix, error);
+    bus->server = strdup(options->server ? options->server : "nats://127.0.0.1:4222");
+    if (r == 0 && !bus->server) {
+        (void)snprintf(error, BUS_ERROR_TEXT_MAX, "out of memory");
+        r = -ENOMEM;
+    }
     if (r < 0) {
         free_bus(bus);
         return r;
     }
     natsStatus s = make_link(bus, !wait);
     if (s != NATS_OK) {
-        char server[160];
-        describe_server(options->server, server, sizeof server);
-        (void)snprintf(error, BUS_ERROR_TEXT_MAX, "cannot connect to the NATS server at %s: %s", server, natsStatus_GetText(s));
+        describe_failure(options->server, s, nats_GetLastError(NULL), error);
         free_bus(bus);
         return bus_error(s);
     }

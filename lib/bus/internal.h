@@ -13,6 +13,8 @@
 #define BUS_RECONNECT_WAIT_MS 250
 #define BUS_REBUILD_WAIT_MS 1000     /* between connections that the server closed for good */
 #define BUS_ERROR_TEXT_MAX 256
+#define BUS_INBOX_MAX 128
+#define BUS_REFUSALS_KEPT 8          /* several callers wait at once; each is refused one subject */
 
 /* One libnats connection. libnats may close it for good; then the keeper makes another link. Freed when its last reference
  * goes: the bus, each borrower, and libnats until its closed callback has run. */
@@ -22,6 +24,10 @@ struct bus {
     pthread_mutex_t lock;
     pthread_cond_t changed_cond;         /* link closed, references gone, closing */
     natsOptions *options;
+    char *server;                        /* as given */
+    char inbox_prefix[BUS_INBOX_MAX];    /* "_INBOX", with the user's name behind it where there is one */
+    char refused[BUS_REFUSALS_KEPT][BUS_ERROR_TEXT_MAX]; /* what the server did not permit, in its words, round about; behind lock */
+    uint64_t refusals;                   /* since the start */
     struct bus_link *link;
     struct bus_subscription *subscriptions;
     pthread_t keeper;
@@ -39,8 +45,8 @@ struct bus_link *bus_borrow(struct bus *bus);
 void bus_give_back(struct bus_link *link);
 int bus_error(natsStatus status);
 
-/* options.c */
-int bus_options_build(const struct bus_options *options, natsOptions **ret, char *error);
+/* options.c. inbox_prefix (BUS_INBOX_MAX) gets where the connection's replies come to. */
+int bus_options_build(const struct bus_options *options, natsOptions **ret, char *inbox_prefix, char *error);
 
 /* subscribe.c: after a new link was made. */
 void bus_resubscribe(struct bus *bus, struct bus_link *link);
@@ -48,6 +54,11 @@ void bus_resubscribe(struct bus *bus, struct bus_link *link);
 /* request.c. One request; *ret is the reply, whatever it says. -ENOENT: no responders. */
 int bus_exchange(struct bus *bus, const char *subject, const void *data, size_t size, const struct bus_header *headers, size_t headers_count,
                  int timeout_ms, natsMsg **ret);
+/* A new subject below the bus's inbox prefix, into text (BUS_SUBJECT_MAX). */
+natsStatus bus_new_inbox(const struct bus *bus, char *text);
+/* The server has refused this subject since `before` refusals. */
+bool bus_refused(struct bus *bus, const char *subject, uint64_t before);
+uint64_t bus_refusals(struct bus *bus);
 /* Bytes on the heap with a NUL behind them. */
 int bus_copy_data(const natsMsg *message, void **ret_data, size_t *ret_size);
 const char *bus_message_header(natsMsg *message, const char *name); /* NULL: none */

@@ -142,14 +142,13 @@ static int hand_over(const char *bucket, natsMsg *message, int (*found)(void *, 
 
 int bus_kv_each(struct bus *bus, const char *bucket, int (*found)(void *context, const char *key, const struct bus_value *value), void *context)
 {
-    natsInbox *inbox = NULL;
     natsSubscription *subscription = NULL;
-    char consumer[BUS_SUBJECT_MAX] = "";
+    char consumer[BUS_SUBJECT_MAX] = "", inbox[BUS_SUBJECT_MAX];
     uint64_t pending = 0;
     if (!bus_connected(bus))
         return -ENOTCONN;
     struct bus_link *link = bus_borrow(bus);
-    natsStatus s = natsInbox_Create(&inbox);
+    natsStatus s = bus_new_inbox(bus, inbox);
     if (s == NATS_OK)
         s = natsConnection_SubscribeSync(&subscription, link->connection, inbox);
     int r = s == NATS_OK ? open_reader(bus, bucket, inbox, consumer, &pending) : bus_error(s);
@@ -165,7 +164,6 @@ int bus_kv_each(struct bus *bus, const char *bucket, int (*found)(void *context,
         (void)bus_api(bus, consumer, NULL, &answer, &code, NULL);
     }
     natsSubscription_Destroy(subscription);
-    natsInbox_Destroy(inbox);
     bus_give_back(link);
     return r;
 }

@@ -72,7 +72,18 @@ static natsStatus set_tls(natsOptions *options, const struct bus_options *given)
     return s;
 }
 
-int bus_options_build(const struct bus_options *given, natsOptions **ret, char *error)
+/* Replies carry tokens: with inboxes of their own, users can be kept from listening to each other's by permissions. */
+static natsStatus set_inbox(natsOptions *options, const struct bus_options *given, char *prefix)
+{
+    char token[BUS_SUBJECT_MAX];
+    bus_node_token(given->user ? given->user : "", token);
+    bool own = *token && (size_t)snprintf(prefix, BUS_INBOX_MAX, "_INBOX.%s", token) < BUS_INBOX_MAX;
+    if (!own)
+        (void)snprintf(prefix, BUS_INBOX_MAX, "_INBOX");
+    return own ? natsOptions_SetCustomInboxPrefix(options, prefix) : NATS_OK;
+}
+
+int bus_options_build(const struct bus_options *given, natsOptions **ret, char *inbox_prefix, char *error)
 {
     natsOptions *options = NULL;
     const char *what = "connection options";
@@ -81,6 +92,8 @@ int bus_options_build(const struct bus_options *given, natsOptions **ret, char *
         s = set_timing(options);
     if (s == NATS_OK && given->name)
         s = natsOptions_SetName(options, given->name);
+    if (s == NATS_OK)
+        s = set_inbox(options, given, inbox_prefix);
     if (s == NATS_OK) {
         what = "the server address (write it as nats://HOST:PORT)";
         s = set_servers(options, given->server);
@@ -94,7 +107,8 @@ int bus_options_build(const struct bus_options *given, natsOptions **ret, char *
         s = set_tls(options, given);
     }
     if (s != NATS_OK) {
-        (void)snprintf(error, BUS_ERROR_TEXT_MAX, "cannot use %s: %s", what, natsStatus_GetText(s));
+        const char *why = nats_GetLastError(NULL);
+        (void)snprintf(error, BUS_ERROR_TEXT_MAX, "cannot use %s: %s%s%.100s", what, natsStatus_GetText(s), why && *why ? ": " : "", why ? why : "");
         natsOptions_Destroy(options);
         return bus_error(s);
     }

@@ -17,7 +17,7 @@
 struct bus_queue {
     struct bus *bus;
     char subject[BUS_SUBJECT_MAX];
-    char *inbox;
+    char inbox[BUS_SUBJECT_MAX];
     struct bus_link *link;           /* held; the one that the inbox is subscribed on */
     natsSubscription *subscription;
     uint64_t generation;             /* of the connection that knows our pull */
@@ -32,13 +32,11 @@ int bus_queue_open(struct bus *bus, const char *stream, const char *consumer, st
     if (!queue)
         return -ENOMEM;
     queue->bus = bus;
-    natsInbox *inbox = NULL;
     if ((size_t)snprintf(queue->subject, sizeof queue->subject, "$JS.API.CONSUMER.MSG.NEXT.%s.%s", stream, consumer) >= sizeof queue->subject ||
-        natsInbox_Create(&inbox) != NATS_OK) {
+        bus_new_inbox(bus, queue->inbox) != NATS_OK) {
         free(queue);
         return -EINVAL;
     }
-    queue->inbox = inbox;
     *ret = queue;
     return 0;
 }
@@ -58,7 +56,6 @@ void bus_queue_close(struct bus_queue *queue)
     if (!queue)
         return;
     leave_link(queue);
-    natsInbox_Destroy(queue->inbox);
     free(queue);
 }
 

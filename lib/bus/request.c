@@ -22,6 +22,16 @@ static natsStatus build_message(const char *subject, const char *reply, const vo
     return NATS_OK;
 }
 
+natsStatus bus_new_inbox(const struct bus *bus, char *text)
+{
+    natsInbox *inbox = NULL;
+    natsStatus s = natsInbox_Create(&inbox);
+    if (s == NATS_OK)
+        (void)snprintf(text, BUS_SUBJECT_MAX, "%s%s", bus->inbox_prefix, strchr(inbox, '.'));
+    natsInbox_Destroy(inbox);
+    return s;
+}
+
 const char *bus_message_header(natsMsg *message, const char *name)
 {
     const char *value = NULL;
@@ -74,6 +84,7 @@ int bus_exchange(struct bus *bus, const char *subject, const void *data, size_t 
     natsStatus s = build_message(subject, NULL, data, size, headers, headers_count, &message);
     if (s != NATS_OK)
         return bus_error(s);
+    uint64_t refusals = bus_refusals(bus);
     struct bus_link *link = bus_borrow(bus);
     s = natsConnection_RequestMsg(&reply, link->connection, message, timeout_ms);
     bus_give_back(link);
@@ -82,6 +93,8 @@ int bus_exchange(struct bus *bus, const char *subject, const void *data, size_t 
         natsMsg_Destroy(reply);
         s = NATS_NO_RESPONDERS;
     }
+    if (s == NATS_TIMEOUT && bus_refused(bus, subject, refusals))
+        s = NATS_NOT_PERMITTED;
     if (s != NATS_OK)
         return bus_error(s);
     *ret = reply;

@@ -218,12 +218,12 @@ static natsStatus collect(natsSubscription *subscription, int wait_ms, bus_handl
 
 int bus_request_many(struct bus *bus, const char *subject, const void *data, size_t size, int wait_ms, bus_handler *handler, void *context)
 {
-    natsInbox *inbox = NULL;
+    char inbox[BUS_SUBJECT_MAX];
     natsSubscription *subscription = NULL;
     if (!bus_connected(bus))
         return -ENOTCONN;
     struct bus_link *link = bus_borrow(bus);
-    natsStatus s = natsInbox_Create(&inbox);
+    natsStatus s = bus_new_inbox(bus, inbox);
     if (s == NATS_OK)
         s = natsConnection_SubscribeSync(&subscription, link->connection, inbox);
     if (s == NATS_OK)
@@ -231,7 +231,6 @@ int bus_request_many(struct bus *bus, const char *subject, const void *data, siz
     if (s == NATS_OK)
         s = collect(subscription, wait_ms, handler, context);
     natsSubscription_Destroy(subscription);
-    natsInbox_Destroy(inbox);
     bus_give_back(link);
     return bus_error(s);
 }

@@ -327,7 +327,8 @@ static void *send_news(void *context)
             r = bus_kv_put(heartbeat->options.bus, "nodes", heartbeat->key, data, size, NULL);
         if (r < 0 && r != last && r != -ENOTCONN)
             log_warning("cannot write the heartbeat", "bucket=nodes reason=%s",
-                        log_quote(r == -ENOENT ? "the bucket is missing: run `tapeloop streams apply`, or JetStream is still starting" : strerror(-r)));
+                        log_quote(r == -EACCES ? "the NATS server does not permit it to this user: give it what deploy/nats.conf gives to a node" :
+                                  r == -ENOENT ? "the bucket is missing: run `tapeloop streams apply`, or JetStream is still starting" : strerror(-r)));
         last = r == -ENOTCONN ? last : r;
     }
 }

@@ -32,6 +32,9 @@ struct publisher {
     uint64_t expected;                   /* last sequence of the own sealed subject, as far as known */
     int64_t marked_ns;                   /* monotonic time of the last marks */
     int last_error;                      /* logged; 0 when all is well */
+    char problem[256];                   /* why there is no bus, as logged last */
+    char refusal[256];                   /* as logged last */
+    uint64_t refusals_seen;
 };
 
 /* Each new kind of failure once, and the recovery. */
@@ -41,11 +44,30 @@ static void note_result(struct publisher *publisher, const char *what, int r)
         return;
     if (r == 0)
         log_info("publishing again", "subject=%s", publisher->sealed_subject);
+    else if (r == -EACCES)
+        log_warning("cannot publish, recording goes on", "what=%s reason=%s", what, log_quote("the NATS server does not permit it to this user: give it what deploy/nats.conf gives to a node"));
     else if (r == -ENOENT)
         log_warning("cannot publish, recording goes on", "what=%s reason=%s", what, log_quote("no stream takes the subject: run `tapeloop streams apply`, or JetStream is still starting"));
     else
         log_warning("cannot publish, recording goes on", "what=%s reason=%s", what, log_quote(strerror(-r)));
     publisher->last_error = r;
+}
+
+/* Why the bus is not there, or gives less than is needed: each once. Whoever mends it does so at the server, and nothing here needs a restart. */
+static void note_bus(struct publisher *publisher)
+{
+    char text[256];
+    if (!bus_problem(publisher->bus, text))
+        publisher->problem[0] = '\0';
+    else if (strcmp(text, publisher->problem) != 0) {
+        (void)snprintf(publisher->problem, sizeof publisher->problem, "%s", text);
+        log_warning("no bus, recording goes on", "reason=%s", log_quote(text));
+    }
+    while (bus_next_refusal(publisher->bus, &publisher->refusals_seen, text))
+        if (strcmp(text, publisher->refusal) != 0) {
+            (void)snprintf(publisher->refusal, sizeof publisher->refusal, "%s", text);
+            log_warning("the NATS server refuses something to this user", "reason=%s", log_quote(text));
+        }
 }
 
 static int send(struct publisher *publisher, const char *subject, const ProtobufCMessage *message, const char *id, uint64_t expected, uint64_t *ret_sequence)
@@ -203,6 +225,7 @@ static void *run(void *context)
     uint64_t generation = 0;
     while (wait_for_work(publisher, failed && generation == bus_generation(publisher->bus))) {
         generation = bus_generation(publisher->bus);
+        note_bus(publisher);
         int r = bus_connected(publisher->bus) ? publish_owed(publisher) : -ENOTCONN;
         if (r == 0)
             r = publish_marks(publisher);
