@@ -316,20 +316,40 @@ static int load_small(struct tape *tape, char *error)
     return 0;
 }
 
-static int fit(struct tape *tape, char *error)
+/* A box that was made smaller than what is held in it: the storage size wins, and the leases that end first are given up. */
+static void give_up_leases(struct start *start)
 {
+    struct tape *tape = start->tape;
+    struct tape_events events = { .count = 0 };
+    size_t before = tape->leases.count;
+    while (tape->leases.count > 0 && (box_pinned(tape, tape->started_ns) > tape->box_size / 2 || box_make_room(tape, box_segment_charge(tape) * tape->lanes, &events) < 0)) {
+        struct lease *soonest = tape->leases.items[0];
+        for (size_t i = 1; i < tape->leases.count; i++)
+            if (tape->leases.items[i]->until_ns < soonest->until_ns)
+                soonest = tape->leases.items[i];
+        leases_remove(&tape->leases, soonest);
+        leases_apply(&tape->leases, &tape->catalogue);
+    }
+    if (tape->leases.count == before)
+        return;
+    (void)leases_save(tape->folder_fd, &tape->leases); /* where it fails they are given up again at the next start */
+    tell(start, "leases were given up, because the storage size is smaller than what they hold", true);
+}
+
+static int fit(struct start *start)
+{
+    struct tape *tape = start->tape;
     struct tape_events events = { .count = 0 };  /* nobody listens yet: the low-water mark tells it */
     leases_expire(&tape->leases, tape->started_ns);
     leases_apply(&tape->leases, &tape->catalogue);
+    give_up_leases(start);
     int rc = box_make_room(tape, box_segment_charge(tape) * tape->lanes, &events);
-    if (rc < 0 && tape->box_used > tape->box_size) {
-        (void)snprintf(error, ERROR_BYTES, "leased segments alone are larger than the storage size: wait until the leases end, or give %.100s more room", tape->folder);
-        return rc;
-    }
+    if (rc < 0)
+        return fail(start->error, rc, "cannot remove old segments in", tape->folder);
     if (tape->cursor.recorded_ns != 0 && tape->cursor.recorded_ns < tape->started_ns)
         cursor_add_gap(&tape->cursor, tape->cursor.recorded_ns, tape->started_ns);
     rc = cursor_save(tape->folder_fd, &tape->cursor);
-    return rc < 0 ? fail(error, rc, "cannot write in", tape->folder) : 0;
+    return rc < 0 ? fail(start->error, rc, "cannot write in", tape->folder) : 0;
 }
 
 static int check_options(const struct tape_options *options, struct tape *tape, char *error)
@@ -413,7 +433,7 @@ int tape_open(const struct tape_options *options, void (*report)(void *context, 
     if (rc == 0)
         rc = load(&start);
     if (rc == 0)
-        rc = fit(tape, error);
+        rc = fit(&start);
     if (rc == 0) {
         rc = disk_kind_try(tape->segments_fd, !options->force_writer_thread, &tape->disk_kind);
         if (rc < 0)

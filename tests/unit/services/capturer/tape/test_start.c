@@ -143,6 +143,38 @@ static void a_smaller_box_recycles_at_start(void **state)
     tape_folder_remove(rig.folder);
 }
 
+static void a_smaller_box_wins_over_leases(void **state)
+{
+    (void)state;
+    struct tape_rig rig = { 0 };
+    struct tape_options large = plain;
+    large.storage_size = UINT64_C(160) << 20;
+    tape_rig_open(&rig, &large);
+    tape_rig_start(&rig);
+    for (int i = 0; i < 22; i++)
+        tape_rig_segment(&rig, 3900000);
+    struct tape_segment *granted, *refused;
+    size_t granted_count, refused_count;
+    int64_t now = units_now_wall_ns();
+    assert_int_equal(tape_lease(rig.tape, "all", 0, now, now + 3600 * UNITS_NS_PER_S, &granted, &granted_count, &refused, &refused_count), 0);
+    assert_true(granted_count > 15);
+    struct tape_segment last = granted[granted_count - 1];
+    free(granted);
+    free(refused);
+    assert_int_equal(tape_lease(rig.tape, "short", 0, 1, now + 60 * UNITS_NS_PER_S, &granted, &granted_count, &refused, &refused_count), 0);
+    assert_int_equal(granted_count + refused_count, 0);
+    free(granted);
+    free(refused);
+    tape_rig_close(&rig);
+    tape_rig_open(&rig, &plain);
+    struct tape_boundaries b;
+    tape_boundaries(rig.tape, &b);
+    assert_true(b.pinned == 0 && b.used <= b.storage_size && b.segments > 5);
+    assert_int_equal(tape_release(rig.tape, "all", &last, 1), 0);
+    tape_rig_close(&rig);
+    tape_folder_remove(rig.folder);
+}
+
 static void owed_segments_are_published_in_order_across_restarts(void **state)
 {
     (void)state;
@@ -260,6 +292,7 @@ int main(void)
         cmocka_unit_test(identity_stays_and_is_locked),
         cmocka_unit_test(killed_between_renames_and_removals),
         cmocka_unit_test(a_smaller_box_recycles_at_start),
+        cmocka_unit_test(a_smaller_box_wins_over_leases),
         cmocka_unit_test(owed_segments_are_published_in_order_across_restarts),
         cmocka_unit_test(stops_are_gaps),
         cmocka_unit_test(a_time_that_occurred_twice_finds_both),
