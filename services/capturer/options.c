@@ -54,7 +54,7 @@ const struct option_command capturer_command = {
                    "the own disk, for ever over its own oldest part. Announces sealed segments on the bus, keeps its heartbeat in the bucket "
                    "'nodes', and hands out segments that a snapshot asks for. With the bus gone it goes on recording and catches up later.\n"
                    "\n"
-                   "Needs CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF (or root), and drops everything else once the rings are open. "
+                   "Needs CAP_NET_RAW, CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON (or root), and drops everything else once the rings are open. "
                    "Writes the line 'ready' on standard output when a packet sent by itself has been found on the tape again.",
     .examples = "capturer --data /var/lib/tapeloop/tape --storage-size 20Gi\n"
                 "capturer --interface eth0 --interface 'veth*' --bpf 'not port 22' --label zone=a",

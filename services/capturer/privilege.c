@@ -35,7 +35,7 @@ static int keep(const unsigned *list, size_t count, const char *data_folder)
 
 int privilege_begin(const char *data_folder)
 {
-    const unsigned list[] = { CAP_NET_RAW, CAP_NET_ADMIN, has(CAP_BPF) ? CAP_BPF : CAP_SYS_ADMIN, CAP_IPC_LOCK, CAP_SYS_RESOURCE };
+    const unsigned list[] = { CAP_NET_RAW, CAP_NET_ADMIN, has(CAP_BPF) ? CAP_BPF : CAP_SYS_ADMIN, CAP_PERFMON, CAP_IPC_LOCK, CAP_SYS_RESOURCE };
     _Static_assert(sizeof list / sizeof *list <= CAPABILITIES_MAX, "room for each");
     int r = keep(list, sizeof list / sizeof *list, data_folder);
     if (r == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

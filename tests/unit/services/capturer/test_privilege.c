@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "services/capturer/capture/filter.h"
 #include "services/capturer/privilege.h"
 
 static char folder[] = "/tmp/tapeloop-privilege-XXXXXX";
@@ -27,6 +28,11 @@ static int check(void)
         return 1;
     if (!has(CAP_NET_RAW) || !has(CAP_NET_ADMIN) || !has(CAP_BPF) || !has(CAP_IPC_LOCK) || has(CAP_SYS_ADMIN) || has(CAP_DAC_OVERRIDE) || has(CAP_CHOWN))
         return 2;
+    struct capture_filter *filter = NULL; /* what is left must do for the kernel's verifier */
+    char error[256];
+    if (filter_load(1, &filter, error) < 0)
+        return 6;
+    filter_free(filter);
     if (privilege_drop(folder) < 0)
         return 3;
     if (!has(CAP_NET_RAW) || !has(CAP_NET_ADMIN) || !has(CAP_BPF) || has(CAP_IPC_LOCK) || has(CAP_SYS_RESOURCE))
