@@ -1,14 +1,17 @@
 #include "services/snapshotter/jobs/pin.h"
 #include "services/snapshotter/jobs/patience.h"
+#include "services/snapshotter/jobs/trouble.h"
 #include "mem/cleanup.h"
 #include "units/units.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CLOCK_TOLERANCE_NS (10 * UNITS_NS_PER_MS) /* below it the segments listed for the plain window are taken; above it the wider one is asked for */
 #define STOP_PATIENCE_NS (3 * UNITS_NS_PER_S)      /* the leases that are left end by themselves */
+#define RETURN_ROUND_US (500 * 1000)
 #define PIN_TRIES 2                               /* a lost answer must not cost a node */
 
 void pin_clock(int64_t sent_ns, int64_t received_ns, int64_t replied_ns, int64_t arrived_ns, int64_t *ret_offset_ns, int64_t *ret_uncertainty_ns)
@@ -65,6 +68,11 @@ static int pin_ask_patiently(struct job *job, const struct plan_node *node, Tape
             return 0;
         if (patience_ask_again(job, r, generation))
             continue;
+        if (r == -ENOENT && units_now_wall_ns() - node->heartbeat_ns < PIN_RETURN_NS && !trouble_should_stop(job)) {
+            job_advance(job);
+            usleep(RETURN_ROUND_US); /* alive a moment ago: perhaps it restarts */
+            continue;
+        }
         if (r != -ETIMEDOUT || tries++ >= PIN_TRIES)
             return r;
     }
@@ -310,6 +318,7 @@ static void tokens_take(const struct plan_node *node, Tapeloop__V1__PinReply *re
             continue;
         (void)wire_set_string(&segment->pinned->url, reply->segments[i]->url);
         (void)wire_set_string(&segment->pinned->token, reply->segments[i]->token);
+        segment->refreshed++;
     }
 }
 
@@ -359,17 +368,16 @@ void pin_renew(struct job_plan *plan, struct job *job)
 
 int pin_again(struct job_plan *plan, struct job *job, struct plan_segment *segment)
 {
-    char before[1100];
     pthread_mutex_lock(&plan->lock);
-    snprintf(before, sizeof before, "%s", segment->pinned->token);
+    unsigned before = segment->refreshed;
     pthread_mutex_unlock(&plan->lock);
     int r = pin_refresh(plan, job, segment->node, segment->pinned->segment->first_ns, segment->pinned->segment->last_ns);
     if (r < 0)
-        return r;
+        return r == -ENOENT ? -EHOSTUNREACH : r;
     pthread_mutex_lock(&plan->lock);
-    bool changed = strcmp(before, segment->pinned->token) != 0;
+    bool listed = segment->refreshed != before;
     pthread_mutex_unlock(&plan->lock);
-    return changed ? 0 : -ENOENT;
+    return listed ? 0 : -ENOENT;
 }
 
 static void unpin(struct job *job, const struct plan_node *node, char *segment_id)

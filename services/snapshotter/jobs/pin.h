@@ -6,6 +6,7 @@
 #define PIN_LEASE_S 600             /* as long as capturers hold what they heard of in snapshot.request */
 #define PIN_RENEW_NS (INT64_C(180) * 1000000000)
 #define PIN_TIMEOUT_MS 10000        /* a seal writes out what is in the ring first */
+#define PIN_RETURN_NS (INT64_C(20) * 1000000000) /* a node whose heartbeat is younger is waited for: its capturer may just be restarting */
 #define PIN_THREADS_MAX 8           /* most of the time is waiting; 5,000 nodes at 100 ms are then a minute */
 #define PIN_PAGES_MAX 10000         /* of one node: far above any tape; a node that never ends is cut off */
 
@@ -15,7 +16,7 @@ enum job_verdict pin_all(struct job_plan *plan, struct job *job);
 bool pin_more(struct job_plan *plan, struct job *job);
 /* Renews the leases of all nodes that still have segments to pull. */
 void pin_renew(struct job_plan *plan, struct job *job);
-/* New url and token for one segment whose token was refused. 0, -ENOENT: the node does not have it any more; -errno. */
+/* New url and token for one segment. 0, -ENOENT: the node does not hold it any more; -EHOSTUNREACH: nobody answers for it; -errno. */
 int pin_again(struct job_plan *plan, struct job *job, struct plan_segment *segment);
 /* Lets one segment go. Failures do not matter: the lease ends by itself. */
 void pin_release(struct job *job, const struct plan_segment *segment);

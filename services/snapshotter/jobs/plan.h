@@ -22,6 +22,7 @@ struct plan_node {
     size_t refused_count;
     struct plan_segment *first_segment;     /* oldest first, by next_of_node; after job_plan_order */
     atomic_uint segments_left;
+    atomic_bool given_up;                   /* it stopped answering while it was pulled from */
 };
 
 struct plan_segment {
@@ -29,6 +30,7 @@ struct plan_segment {
     struct plan_segment *next_of_node;
     Tapeloop__V1__PinnedSegment *pinned;    /* url and token change under plan.lock when the lease is renewed */
     /* what came of it; written by the one pull thread that has it */
+    unsigned refreshed;                     /* times that url and token came anew; under plan.lock */
     atomic_bool done;
     bool stored;
     uint64_t packets;                       /* inside the window */

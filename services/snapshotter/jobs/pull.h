@@ -3,9 +3,7 @@
 #define SNAPSHOTTER_JOBS_PULL_H
 #include "services/snapshotter/jobs/plan.h"
 
-#define PULL_TRIES_MAX 5            /* in a row without one whole block in between; waits of 0.2, 0.4, 0.8, 1.6 s lie between them */
 #define PULL_BLOCK_TRIES_MAX 3      /* a block whose bytes stay wrong is left out and named */
-#define PULL_PINS_MAX 3             /* refused tokens in a row */
 #define PULL_RUN_BYTES_MAX (64u * 1024 * 1024) /* of one request: a token that expires in the middle costs little */
 
 /* Writes segments/<node>/... into work and fills in the results of the plan's segments. JOB_READY also where segments stayed missing (they say why). */

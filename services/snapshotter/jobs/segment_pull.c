@@ -3,17 +3,14 @@
 #include "capfile/segment_cut.h"
 #include "mem/cleanup.h"
 #include "services/snapshotter/jobs/object.h"
-#include "services/snapshotter/jobs/pin.h"
 #include "services/snapshotter/jobs/pull.h"
+#include "services/snapshotter/jobs/trouble.h"
 #include "units/units.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#define RETRY_WAIT_MS 200
 
 /* A transfer under way: blocks [at, end) of the index, of which keep says which are wanted. */
 struct transfer {
@@ -25,15 +22,11 @@ struct transfer {
     size_t at, end;
     size_t filled;          /* of the block at `at` in the buffer */
     int store_error;
-    unsigned tries, pins, wrong;
+    unsigned wrong;         /* times that the block at `at` did not match its hash */
+    struct trouble trouble;
 };
 
 struct bytes { uint8_t *data; size_t size, room; };
-
-static bool should_stop(const struct segment_puller *puller)
-{
-    return atomic_load(&puller->job->cancelled) || atomic_load(&puller->job->service->stopping) || claim_cancelled(puller->job->claim) || claim_lost(puller->job->claim);
-}
 
 static void say(struct plan_segment *segment, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void say(struct plan_segment *segment, const char *format, ...)
@@ -53,16 +46,6 @@ static void address_of(const struct segment_puller *puller, const struct plan_se
     pthread_mutex_unlock(&puller->plan->lock);
 }
 
-/* Waits before the next try. False: no further one. */
-static bool may_retry(struct segment_puller *puller, unsigned tries)
-{
-    if (tries >= PULL_TRIES_MAX)
-        return false;
-    for (unsigned i = 0; i < 1u << (tries - 1) && !should_stop(puller); i++)
-        usleep(RETRY_WAIT_MS * 1000);
-    return !should_stop(puller);
-}
-
 static int bytes_sink(void *context, const void *data, size_t size)
 {
     struct bytes *bytes = context;
@@ -71,33 +54,6 @@ static int bytes_sink(void *context, const void *data, size_t size)
     memcpy(bytes->data + bytes->size, data, size);
     bytes->size += size;
     return 0;
-}
-
-/* What a failed request means: 0 = try again, otherwise the end of this segment. */
-static int judge(struct segment_puller *puller, struct plan_segment *segment, int failure, unsigned *tries, unsigned *pins, const char *error)
-{
-    if (should_stop(puller))
-        return -ECANCELED;
-    if (failure == -ENOENT) {
-        say(segment, "the node does not have it any more");
-        return failure;
-    }
-    if (failure == -EACCES) {
-        int r = ++*pins > PULL_PINS_MAX ? -EACCES : pin_again(puller->plan, puller->job, segment);
-        if (r == 0)
-            return 0;
-        if (r == -EACCES || r == -ENOENT) {
-            say(segment, "the node refuses to hand it out%s", r == -ENOENT ? " and holds it no longer" : "");
-            return -EACCES;
-        }
-    }
-    ++*tries;
-    if (may_retry(puller, *tries))
-        return 0;
-    if (should_stop(puller))
-        return -ECANCELED;
-    say(segment, "it could not be fetched in %d tries: %.150s", PULL_TRIES_MAX, error);
-    return failure;
 }
 
 static int index_check(struct plan_segment *segment, const struct segment_index *index)
@@ -135,7 +91,7 @@ static int index_fetch(struct segment_puller *puller, struct plan_segment *segme
     mem_auto_free uint8_t *data = malloc(size);
     if (!data)
         return -ENOMEM;
-    for (unsigned tries = 0, pins = 0;;) {
+    for (struct trouble trouble = { 0 };;) {
         struct bytes bytes = { .data = data, .room = size };
         char url[1024], token[1100], error[256] = "";
         address_of(puller, segment, ".idx", url, token);
@@ -146,7 +102,7 @@ static int index_fetch(struct segment_puller *puller, struct plan_segment *segme
                 return r;
             snprintf(error, sizeof error, "its index cannot be read");
         }
-        r = judge(puller, segment, r, &tries, &pins, error);
+        r = trouble_judge(&trouble, puller->plan, puller->job, segment, r, error);
         if (r < 0)
             return r;
     }
@@ -167,14 +123,15 @@ static int block_take(struct transfer *transfer)
     job_advance(job);
     transfer->at++;
     transfer->filled = 0;
-    transfer->tries = transfer->pins = transfer->wrong = 0;
+    transfer->wrong = 0;
+    transfer->trouble = (struct trouble){ 0 };
     return 0;
 }
 
 static int blocks_sink(void *context, const void *data, size_t size)
 {
     struct transfer *transfer = context;
-    if (should_stop(transfer->puller))
+    if (trouble_should_stop(transfer->puller->job))
         return -ECANCELED;
     for (const uint8_t *p = data; size > 0;) {
         if (transfer->at >= transfer->end)
@@ -216,7 +173,7 @@ static int block_leave_out(struct transfer *transfer)
     say(segment, "the block at %" PRIu64 " does not match its hash on the node and was left out, with %u packets", block->offset, block->packets);
     transfer->keep[transfer->at] = false;
     transfer->at++;
-    transfer->wrong = transfer->tries = 0;
+    transfer->wrong = 0;
     return 0;
 }
 
@@ -255,7 +212,7 @@ static int blocks_fetch(struct transfer *transfer)
             }
             continue;
         }
-        r = judge(transfer->puller, transfer->segment, r < 0 ? r : -EIO, &transfer->tries, &transfer->pins, error);
+        r = trouble_judge(&transfer->trouble, transfer->puller->plan, transfer->puller->job, transfer->segment, r < 0 ? r : -EIO, error);
         if (r < 0)
             return r;
     }

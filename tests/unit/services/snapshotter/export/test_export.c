@@ -10,7 +10,7 @@
 #include "services/snapshotter/export/export.h"
 #include "tests/unit/lib/capfile/segment_builder.h"
 
-#define PARTS_MAX 64
+#define PARTS_MAX 300
 #define BASE_NS INT64_C(1700000000000000000)
 
 static char folder[64];
@@ -50,7 +50,8 @@ static void begin(struct builder *b, const char *node, uint32_t lane, uint64_t s
 /* An Ethernet frame with IPv4, UDP and a number that nothing else has. */
 static uint32_t frame(uint8_t *data, uint32_t size, uint32_t number, uint8_t protocol, uint16_t port)
 {
-    static const uint8_t head[42] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0x30, 0x39 };
+    static const uint8_t head[42] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0,
+                                      10, 0, 0, 1, 10, 0, 0, 2, 0x30, 0x39 };
     memcpy(data, head, sizeof head);
     for (uint32_t i = sizeof head; i < size; i++)
         data[i] = (uint8_t)(number * 31 + i);
@@ -93,7 +94,8 @@ static void make_parts(uint32_t nodes, uint32_t lanes, uint32_t blocks, uint32_t
                 for (uint32_t i = 0; i < packets; i++) {
                     int64_t time_ns = start + (int64_t)(i / 2) * 2000 - (int64_t)chance(3) * 1000 * (i % 7 == 0 ? 200 : 1);
                     number++;
-                    builder_packet(&b, i % 3 ? eth : veth, time_ns, data, frame(data, 60 + chance(800), number, i % 2 ? 17 : 6, (uint16_t)(i % 5 ? 53 : 80)), 1 + i % 2, i % 11 == 3 ? i : 0);
+                    uint32_t size = frame(data, 60 + chance(800), number, i % 2 ? 17 : 6, i % 5 ? 53 : 80);
+                    builder_packet(&b, i % 3 ? eth : veth, time_ns, data, size, 1 + i % 2, i % 11 == 3 ? i : 0);
                 }
                 builder_packet(&b, lo, start + 500000, data, 70, 0, 0);
                 builder_event(&b, start / 1000 + 20 + node, "process started");
@@ -106,7 +108,8 @@ static void make_parts(uint32_t nodes, uint32_t lanes, uint32_t blocks, uint32_t
 
 static struct export_options whole_window(void)
 {
-    return (struct export_options){ .parts = parts, .parts_count = parts_count, .from_ns = INT64_MIN, .to_ns = INT64_MAX, .work_folder = folder };
+    return (struct export_options){ .parts = parts, .parts_count = parts_count, .from_ns = INT64_MIN, .to_ns = INT64_MAX,
+                                    .work_folder = folder };
 }
 
 /* Reads with odd sizes, so that every seam is crossed. Returns what export_read returned last. */
@@ -172,11 +175,14 @@ static void it_agrees_with_mergecap(void **state)
     struct export_counts counts = must_run(&options, "out.pcapng");
     assert_int_equal(counts.packets, 3 * 2 * 6 * 60);
     assert_int_equal(counts.events, 3 * 2 * 6);
-    check("for f in *.lz4; do lz4 -dqc $f > $f.raw && tshark -r $f.raw -Y 'frame.interface_description != \"%s\" || !frame.interface_description' -w $f.cut && "
-          "tshark -r $f.cut -Y 'frame.interface_name' -w $f.packets && reordercap $f.packets $f.sorted || exit 1; done; mergecap -w merged *.sorted", PCAPNG_CANARY_DESCRIPTION);
+    check("for f in *.lz4; do lz4 -dqc $f > $f.raw && "
+          "tshark -r $f.raw -Y 'frame.interface_description != \"%s\" || !frame.interface_description' -w $f.cut && "
+          "tshark -r $f.cut -Y 'frame.interface_name' -w $f.packets && reordercap $f.packets $f.sorted || exit 1; done; mergecap -w merged *.sorted",
+          PCAPNG_CANARY_DESCRIPTION);
     check("capinfos -TMcr out.pcapng | grep -qx 'out.pcapng[[:space:]]*%d'", 3 * 2 * 6 * 60);
     check("tshark -r out.pcapng -Y frame.interface_name -w packets && for f in merged packets; do "
-          "tshark -r $f -T fields -e frame.time_epoch -e frame.len -e ip.id -e udp.port -e frame.interface_name -e frame.packet_flags > $f.txt || exit 1; done; test -s packets.txt && "
+          "tshark -r $f -T fields -e frame.time_epoch -e frame.len -e ip.id -e udp.port -e frame.interface_name -e frame.packet_flags > $f.txt || exit 1; "
+          "done; test -s packets.txt && "
           "sort packets.txt > 1 && sort merged.txt > 2 && cmp 1 2 && cut -f1 packets.txt > 1 && cut -f1 merged.txt > 2 && cmp 1 2");
     check("test $(tshark -r out.pcapng | wc -l) = %d", 3 * 2 * 6 * 61);
     /* six interfaces, each with its node; statistics because the segments are whole */
@@ -245,7 +251,9 @@ static void little_memory_gives_the_same_bytes(void **state)
     struct export_options options = whole_window();
     bool runs = true;
     char error[EXPORT_ERROR_TEXT_MAX];
-    static const struct { const char *bpf; bool dedup; enum export_format format; } cases[] = { { NULL, false, EXPORT_PCAPNG }, { "udp[8:2] > 1000", false, EXPORT_PCAPNG }, { NULL, true, EXPORT_PCAP } };
+    static const struct { const char *bpf; bool dedup; enum export_format format; } cases[] = {
+        { NULL, false, EXPORT_PCAPNG }, { "udp[8:2] > 1000", false, EXPORT_PCAPNG }, { NULL, true, EXPORT_PCAP },
+    };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         options.bpf = cases[i].bpf;
         options.dedup = cases[i].dedup;
@@ -265,6 +273,32 @@ static void little_memory_gives_the_same_bytes(void **state)
     assert_int_equal(run(&options, "x", NULL, error, &runs), -EINVAL);
 }
 
+/* All overlap, and each has a second block when more files than may be open have been looked at since its first. */
+static void more_parts_than_open_files(void **state)
+{
+    (void)state;
+    uint8_t data[100];
+    for (uint32_t part = 0; part < PARTS_MAX; part++) {
+        struct builder b;
+        char node[16];
+        snprintf(node, sizeof node, "n%03u", part);
+        begin(&b, node, 0, 1);
+        uint32_t eth = builder_interface(&b, "eth0", 1, false);
+        builder_end_block(&b, SEGMENT_BLOCK_HEADER, true);
+        for (uint32_t k = 0; k < 2; k++) {
+            for (uint32_t i = 0; i < 5; i++)
+                builder_packet(&b, eth, BASE_NS + k * 1000 + i * 10, data, frame(data, 80, part * 10 + k * 5 + i, 17, 53), 1, 0);
+            builder_end_block(&b, SEGMENT_BLOCK_DATA, true);
+        }
+        builder_seal(&b, 1);
+    }
+    struct export_options options = whole_window();
+    assert_int_equal(must_run(&options, "out").packets, PARTS_MAX * 10);
+    /* In the order of time, and of nodes where times are equal. */
+    check("tshark -r out -T fields -e frame.time_epoch -e frame.interface_description > 1 && sort -s -k1,1 -k2,2 1 > 2 && cmp 1 2 && "
+          "test $(wc -l < 1) = %d", PARTS_MAX * 10);
+}
+
 static void window_is_cut_exactly(void **state)
 {
     (void)state;
@@ -279,7 +313,9 @@ static void window_is_cut_exactly(void **state)
             builder_end_block(&b, SEGMENT_BLOCK_DATA, true);
     }
     builder_seal(&b, 1);
-    static const struct { int64_t from, to; uint64_t packets; } cases[] = { { 0, 99, 100 }, { 15, 15, 1 }, { 15, 42, 28 }, { 10, 19, 10 }, { 99, 200, 1 }, { 100, 200, 0 }, { -5, -1, 0 } };
+    static const struct { int64_t from, to; uint64_t packets; } cases[] = {
+        { 0, 99, 100 }, { 15, 15, 1 }, { 15, 42, 28 }, { 10, 19, 10 }, { 99, 200, 1 }, { 100, 200, 0 }, { -5, -1, 0 },
+    };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct export_options options = whole_window();
         uint64_t counted = 77;
@@ -452,6 +488,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(it_agrees_with_mergecap, setup, teardown),
         cmocka_unit_test_setup_teardown(it_is_in_order_and_carries_options, setup, teardown),
         cmocka_unit_test_setup_teardown(little_memory_gives_the_same_bytes, setup, teardown),
+        cmocka_unit_test_setup_teardown(more_parts_than_open_files, setup, teardown),
         cmocka_unit_test_setup_teardown(window_is_cut_exactly, setup, teardown),
         cmocka_unit_test_setup_teardown(filter_agrees_with_tcpdump, setup, teardown),
         cmocka_unit_test_setup_teardown(link_types_are_kept_apart, setup, teardown),

@@ -184,7 +184,7 @@ static void a_missing_node_makes_it_partial(void **state)
 {
     (void)state;
     struct fake_node gone = { .bus = fixture.bus, .name = "node-gone" };
-    fake_heartbeat(&gone, units_now_wall_ns() - UNITS_NS_PER_S, NULL, NULL);
+    fake_heartbeat(&gone, units_now_wall_ns() - 60 * UNITS_NS_PER_S, NULL, NULL);
     fixture_ask_window(&fixture, "partial", begin_ns, begin_ns + UNITS_NS_PER_S, "");
     struct heard *ready = fixture_await(&fixture, "ready", "partial", 0);
     assert_string_equal(ready->event->completeness, "partial");
@@ -379,6 +379,28 @@ static void a_bus_that_restarts_costs_nothing(void **state)
     assert_int_equal(ready->event->packets, 5 * BLOCKS * FAKE_BLOCK_PACKETS);
 }
 
+/* A capturer that is killed and comes back on another port, with other tokens, two seconds later. */
+static void a_node_that_restarts_is_waited_for(void **state)
+{
+    (void)state;
+    atomic_store(&node.slow_us, 300 * 1000);
+    fixture_ask_window(&fixture, "revenant", begin_ns, begin_ns + 4 * UNITS_NS_PER_S, "");
+    fixture_await(&fixture, "accepted", "revenant", 0);
+    int gets = atomic_load(&node.gets);
+    support_wait(atomic_load(&node.gets) > gets);
+    bus_unsubscribe(node.pin);
+    http_server_stop(node.server);
+    usleep(2000 * 1000);
+    atomic_store(&node.slow_us, 0);
+    assert_int_equal(http_server_start("127.0.0.1", 0, 16, true, fake_serve, &node, &node.server), 0);
+    assert_int_equal(bus_subscribe(fixture.bus, "node.node-a_example.pin", NULL, fake_pin, &node, &node.pin), 0);
+    struct heard *ready = fixture_await(&fixture, "ready", "revenant", 0);
+    assert_string_equal(ready->event->reason, "");
+    assert_int_equal(ready->event->segments, 5);
+    assert_int_equal(ready->event->attempts, 1);
+    assert_intact("revenant");
+}
+
 /* What fails its worker five times is failed with a dead letter, and the queue goes on. Here nobody can tell which nodes there are. */
 static void five_failures_are_the_end(void **state)
 {
@@ -425,7 +447,7 @@ int main(void)
         cmocka_unit_test(bad_requests_fail_with_a_sentence), cmocka_unit_test(a_missing_node_makes_it_partial), cmocka_unit_test(a_window_before_the_tape_is_partial),
         cmocka_unit_test(broken_transfers_are_tried_again), cmocka_unit_test(a_damaged_block_is_left_out_and_named), cmocka_unit_test(a_segment_without_a_sound_block_is_left_out), cmocka_unit_test(a_recycled_segment_is_named),
         cmocka_unit_test(more_than_a_pin_holds_comes_in_parts), cmocka_unit_test(a_clock_ahead_widens_the_choice), cmocka_unit_test(a_node_that_answers_nonsense_is_named),
-        cmocka_unit_test(a_bus_that_restarts_costs_nothing), cmocka_unit_test(five_failures_are_the_end),
+        cmocka_unit_test(a_bus_that_restarts_costs_nothing), cmocka_unit_test(a_node_that_restarts_is_waited_for), cmocka_unit_test(five_failures_are_the_end),
         cmocka_unit_test(cancel_ends_a_slow_pull), cmocka_unit_test(a_window_that_ends_later_is_waited_for), cmocka_unit_test(a_stopped_snapshotter_hands_over),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
