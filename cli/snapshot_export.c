@@ -97,6 +97,8 @@ static int open_sink(const struct export_options *options, struct sink *sink)
 static int close_sink(struct sink *sink, int rc)
 {
     progress_line_clear(&sink->line);
+    if (sink->part && sink->fd >= 0 && rc == 0 && fsync(sink->fd) < 0) /* its name shall not stand for a file that a loss of power has cut */
+        rc = -errno;
     if (sink->fd >= 0 && sink->fd != STDOUT_FILENO && close(sink->fd) < 0 && rc == 0)
         rc = -errno;
     if (sink->part && sink->fd >= 0) {

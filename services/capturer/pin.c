@@ -44,7 +44,7 @@ struct pin {
     pthread_mutex_t lock;
     pthread_cond_t news_cond;            /* a question, a sealed segment, the end */
     struct question *first, **end;
-    size_t waiting;
+    size_t waiting, waiting_bytes;
     bool stopping;
     uint64_t sealed[LANES_MAX];          /* first sequence that is not sealed */
     int64_t sealed_wall_ns, sealed_mono_ns; /* the thread's own: when the last seal was asked for; 0: never, or in vain */
@@ -98,9 +98,10 @@ static void hear(void *context, const struct bus_message *message)
         (void)snprintf(question->reply, sizeof question->reply, "%s", message->reply);
     (void)snprintf(question->content_type, sizeof question->content_type, "%s", message->content_type ? message->content_type : "");
     (void)pthread_mutex_lock(&pin->lock);
-    bool taken = pin->waiting < PIN_QUEUE_MAX;
+    bool taken = pin->waiting < PIN_QUEUE_MAX && pin->waiting_bytes + question->size <= PIN_QUEUE_BYTES_MAX;
     if (taken) {
         pin->waiting++;
+        pin->waiting_bytes += question->size;
         *pin->end = question;
         pin->end = &question->next;
         (void)pthread_cond_broadcast(&pin->news_cond);
@@ -247,6 +248,7 @@ static void *run(void *context)
         if (!pin->first)
             pin->end = &pin->first;
         pin->waiting--;
+        pin->waiting_bytes -= question->size;
         (void)pthread_mutex_unlock(&pin->lock);
         treat(pin, question);
         free(question);

@@ -1,6 +1,6 @@
 /* What others ask of this node's tape: node.<node>.pin, .unpin, .catalogue, .status, and the early lease that every snapshot.request takes.
  *
- * Bus callbacks copy the request into a bounded queue (PIN_QUEUE_MAX; full: the asker is told "busy"); one thread answers, because a pin waits for the seal of
+ * Bus callbacks copy the request into a bounded queue (PIN_QUEUE_MAX, PIN_QUEUE_BYTES_MAX; full: the asker is told "busy"); one thread answers, because a pin waits for the seal of
  * what is open. At most one seal by pin per second (RULES 8): pins that come together share it. A reply stays under PIN_REPLY_BYTES_MAX and says where to go on. */
 #ifndef CAPTURER_PIN_H
 #define CAPTURER_PIN_H
@@ -11,6 +11,7 @@
 #include "services/capturer/tape/tape.h"
 
 #define PIN_QUEUE_MAX 256u                   /* requests of 200 snapshots at once, or a storm that is refused */
+#define PIN_QUEUE_BYTES_MAX (4u * WIRE_MESSAGE_BYTES_MAX) /* of them together: a pin has some hundred bytes, and a node's memory is not for whoever asks */
 #define PIN_REPLY_BYTES_MAX (400u * 1024)    /* of segments; with refusals and gaps still below 512 KiB, half of nats-server's default max_payload */
 #define PIN_LEASE_S 600                      /* where the request names none, and of the early lease (RULES 13) */
 #define PIN_LEASE_S_MAX (24 * 3600)

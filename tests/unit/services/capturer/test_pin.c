@@ -282,13 +282,50 @@ static void test_refusals(void **state)
     assert_string_equal(unpinned->error->code, "invalid");
 }
 
+#define LARGE (900u * 1024)
+
+/* Requests of a megabyte fill the queue by their size, long before there are too many of them; then the asker is told, and afterwards all is as before. */
+static void test_flood(void **state)
+{
+    (void)state;
+    uint8_t *junk = calloc(1, LARGE);
+    bool busy = false;
+    assert_non_null(junk);
+    memset(junk, 0xff, LARGE);
+    for (int round = 0; round < 20 && !busy; round++) {
+        Tapeloop__V1__PinRequest pin_now = TAPELOOP__V1__PIN_REQUEST__INIT;
+        static const struct bus_header type = { "Content-Type", "application/protobuf" };
+        void *data = NULL;
+        size_t size = 0;
+        pin_now.lease = (char *)(uintptr_t)"s.1";
+        pin_now.from_ns = units_now_wall_ns() - SECOND;
+        pin_now.to_ns = units_now_wall_ns() + SECOND;
+        pin_now.seal = true; /* the thread waits for the next second's seal meanwhile */
+        assert_int_equal(0, wire_encode(&pin_now.base, WIRE_PROTOBUF, &data, &size));
+        assert_int_equal(0, bus_publish(bus, "node.node_1.pin", data, size, &type, 1));
+        free(data);
+        for (unsigned i = 0; i < 8; i++)
+            assert_int_equal(0, bus_publish(bus, "node.node_1.pin", junk, LARGE, &type, 1));
+        assert_int_equal(0, bus_request(bus, "node.node_1.pin", junk, LARGE, true, 10000, &data, &size));
+        wire_auto ProtobufCMessage *reply = NULL;
+        char error[WIRE_ERROR_TEXT_MAX] = "";
+        assert_int_equal(0, wire_decode(&tapeloop__v1__pin_reply__descriptor, data, size, "application/protobuf", &reply, NULL, error));
+        free(data);
+        busy = strcmp(((Tapeloop__V1__PinReply *)reply)->error->code, "busy") == 0;
+    }
+    assert_true(busy);
+    free(junk);
+    wire_auto Tapeloop__V1__PinReply *well = ask_pin("s.2", 0, 1, false, 0);
+    assert_null(well->error);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_pin_seals, set_up, tear_down),   cmocka_unit_test_setup_teardown(test_seal_rate, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_transfer, set_up, tear_down),    cmocka_unit_test_setup_teardown(test_paging, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_half_of_the_box, set_up, tear_down), cmocka_unit_test_setup_teardown(test_early_lease, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),    cmocka_unit_test_setup_teardown(test_flood, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
