@@ -182,7 +182,7 @@ tools: $(tool_bin)
 everything: all units replays tools
 
 # The targets that start from a bare checkout: set up, then make again, because this run of make looked for libraries before they were there.
-again := +$(Q)$(MAKE) --no-print-directory
+again = +$(Q)$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 # What root has built belongs to the owner of the checkout.
 give_back = @chown -R --reference=Makefile build 2>/dev/null || true
 
