@@ -1,4 +1,5 @@
-/* Any pair of segment and index as the part of an export, plain, filtered, cut and as pcap. What comes out is pcapng in the order of time. */
+/* Any pair of segment and index as the part of an export, plain, filtered, cut and as pcap. What comes out is pcapng in the order of
+ * time. */
 #include <errno.h>
 #include "services/snapshotter/export/export.h"
 #include "tests/fuzz/segment_pair.h"
@@ -66,7 +67,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     registered = true;
     snprintf(path, sizeof path, "%s/y", segment_pair_folder());
     struct export_part parts[2] = { { .object = "first", .node = "a", .path = path }, { .object = "second", .node = "b", .path = path } };
-    struct export_options options = { .parts = parts, .parts_count = 1, .from_ns = INT64_MIN, .to_ns = INT64_MAX, .work_folder = segment_pair_folder() };
+    struct export_options options = { .parts = parts, .parts_count = 1, .from_ns = INT64_MIN, .to_ns = INT64_MAX,
+                                      .work_folder = segment_pair_folder() };
     if (segment_pair_write(&pair, path)) {
         run(&options);
         options.parts_count = 2; /* the same twice: everything ties, and is a copy */

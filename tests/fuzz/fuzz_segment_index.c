@@ -1,4 +1,5 @@
-/* Any bytes as a segment's index: what is read is written again as the same bytes, and cut plans stay in their bounds. A record's check is put right first, or nothing would be looked at behind it. */
+/* Any bytes as a segment's index: what is read is written again as the same bytes, and cut plans stay in their bounds. A record's check is
+ * put right first, or nothing would be looked at behind it. */
 #include <endian.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -32,7 +33,8 @@ static void check_records(const uint8_t *data, size_t size)
         int n = segment_index_get(data + at, size - at, &record);
         if (n <= 0)
             return;
-        if (record.type >= SEGMENT_RECORD_IDENTITY && record.type <= SEGMENT_RECORD_SEAL && (segment_index_put(again, &record) != (size_t)n || memcmp(again, data + at, (size_t)n) != 0))
+        if (record.type >= SEGMENT_RECORD_IDENTITY && record.type <= SEGMENT_RECORD_SEAL &&
+            (segment_index_put(again, &record) != (size_t)n || memcmp(again, data + at, (size_t)n) != 0))
             abort();
         at += (size_t)n;
     }
@@ -44,7 +46,8 @@ static void cut(const struct segment_index *index)
     void *data = NULL;
     size_t size = 0;
     uint64_t segment_size = 0;
-    if (keep && segment_cut_plan(index, 1000, INT64_MAX / 2, keep) > 0 && segment_cut_index(index, keep, 1000, INT64_MAX / 2, &data, &size, &segment_size) == 0) {
+    if (keep && segment_cut_plan(index, 1000, INT64_MAX / 2, keep) > 0 && segment_cut_index(index, keep, 1000, INT64_MAX / 2, &data, &size,
+                                                                                            &segment_size) == 0) {
         struct segment_index *again = NULL;
         if (segment_index_parse(data, size, &again) < 0 || again->valid_size != size || !again->sealed)
             abort();

@@ -1,4 +1,5 @@
-/* An input of the fuzz targets over segments: le32 size of the index | index | segment. Whatever the bytes are, the index's checks and hashes are made true, so that the code behind them is reached. */
+/* An input of the fuzz targets over segments: le32 size of the index | index | segment. Whatever the bytes are, the index's checks and
+ * hashes are made true, so that the code behind them is reached. */
 #ifndef TESTS_FUZZ_SEGMENT_PAIR_H
 #define TESTS_FUZZ_SEGMENT_PAIR_H
 #include <endian.h>
@@ -54,7 +55,8 @@ static inline bool segment_pair_take(const uint8_t *data, size_t size, struct se
     index_size = le32toh(index_size);
     if (index_size > size - 4)
         return false;
-    struct segment_pair pair = { .index_size = index_size, .segment_size = size - 4 - index_size, .index = malloc(size), .segment = malloc(size) };
+    struct segment_pair pair = { .index_size = index_size, .segment_size = size - 4 - index_size, .index = malloc(size),
+                                 .segment = malloc(size) };
     if (!pair.index || !pair.segment) {
         free(pair.index);
         free(pair.segment);

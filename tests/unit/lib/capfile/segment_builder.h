@@ -140,7 +140,8 @@ static inline void builder_time(struct builder *b, int64_t time_ns)
     b->spans = true;
 }
 
-static inline void builder_packet(struct builder *b, uint32_t interface, int64_t time_ns, const void *data, uint32_t size, uint32_t flags, uint64_t drops)
+static inline void builder_packet(struct builder *b, uint32_t interface, int64_t time_ns, const void *data, uint32_t size, uint32_t flags,
+                                  uint64_t drops)
 {
     uint32_t total = (uint32_t)pcapng_epb_bytes(size, drops > 0);
     if (b->used + total > SEGMENT_BLOCK_CONTENT_MAX)
@@ -176,7 +177,8 @@ static inline void builder_statistics(struct builder *b)
 {
     builder_end_block(b, SEGMENT_BLOCK_DATA, true);
     for (uint32_t i = 0; i < b->interfaces_count; i++) {
-        struct pcapng_statistics statistics = { .time_ns = b->last_ns, .start_ns = b->first_ns, .end_ns = b->last_ns, .received = b->ledgers[i].written_packets, .delivered = b->ledgers[i].written_packets };
+        struct pcapng_statistics statistics = { .time_ns = b->last_ns, .start_ns = b->first_ns, .end_ns = b->last_ns,
+                                                .received = b->ledgers[i].written_packets, .delivered = b->ledgers[i].written_packets };
         if (!b->interfaces[i].canary)
             b->used += pcapng_put_statistics(b->content + b->used, i, &statistics, NULL);
     }
@@ -206,7 +208,8 @@ static inline void builder_seal(struct builder *b, uint64_t ordinal)
     b->ledger.offered_packets = b->ledger.written_packets;
     b->ledger.offered_bytes = b->ledger.written_bytes;
     builder_record(b, &(struct segment_record){ .type = SEGMENT_RECORD_LEDGER, .ledger = b->ledger });
-    struct segment_seal seal = { .ordinal = ordinal, .size = b->size + 4, .blocks = b->blocks_count, .first_ns = b->first_ns, .last_ns = b->last_ns, .sealed_ns = b->last_ns + 1, .reason = SEGMENT_SEAL_SIZE };
+    struct segment_seal seal = { .ordinal = ordinal, .size = b->size + 4, .blocks = b->blocks_count, .first_ns = b->first_ns,
+                                 .last_ns = b->last_ns, .sealed_ns = b->last_ns + 1, .reason = SEGMENT_SEAL_SIZE };
     builder_must(segment_blocks_hash(b->blocks, b->blocks_count, &seal.hash) == 0, "memory");
     builder_record(b, &(struct segment_record){ .type = SEGMENT_RECORD_SEAL, .seal = seal });
     builder_abandon(b);

@@ -68,9 +68,11 @@ static void packet_sizes_are_what_is_written(void **state)
 static void statistics_are_golden(void **state)
 {
     (void)state;
-    static const uint8_t start[] = { 5, 0, 0, 0, 0x70, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 2, 0, 8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 3, 0, 8, 0, 0, 0, 0, 0, 2, 0, 0, 0,
+    static const uint8_t start[] = { 5, 0, 0, 0, 0x70, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 2, 0, 8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 3,
+                                     0, 8, 0, 0, 0, 0, 0, 2, 0, 0, 0,
                                      4, 0, 8, 0, 10, 0, 0, 0, 0, 0, 0, 0, 5, 0, 8, 0, 11 };
-    struct pcapng_statistics statistics = { .time_ns = 3, .start_ns = INT64_C(1) << 32, .end_ns = 2, .received = 10, .dropped_interface = 11, .accepted_filter = 12, .dropped_os = 13, .delivered = 14 };
+    struct pcapng_statistics statistics = { .time_ns = 3, .start_ns = INT64_C(1) << 32, .end_ns = 2, .received = 10,
+                                            .dropped_interface = 11, .accepted_filter = 12, .dropped_os = 13, .delivered = 14 };
     assert_int_equal(pcapng_put_statistics(out, 1, &statistics, NULL), 0x70);
     assert_memory_equal(out, start, sizeof start);
     static const uint8_t end[] = { 8, 0, 8, 0, 14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x70, 0, 0, 0 };

@@ -101,7 +101,8 @@ static void nonsense_is_refused(void **state)
 {
     (void)state;
     static const struct { size_t at; uint8_t value; const char *words; } cases[] = {
-        { 4, 0, "impossible length" }, { 4, 61, "impossible length" }, { 7, 1, "impossible length" }, { 8, 2, "not described" }, { 20, 40, "longer than its block" }, { 23, 0xff, "longer than its block" },
+        { 4, 0, "impossible length" }, { 4, 61, "impossible length" }, { 7, 1, "impossible length" }, { 8, 2, "not described" },
+        { 20, 40, "longer than its block" }, { 23, 0xff, "longer than its block" },
         { 56, 56, "two lengths differ" }, { 34, 99, "options run out" }, { 15, 0x80, "out of range" },
     };
     size_t size, needed;
@@ -132,10 +133,13 @@ static void nonsense_is_refused(void **state)
 static void journal_times_are_found(void **state)
 {
     (void)state;
-    static const char binary[] = "MESSAGE\n\x05\0\0\0\0\0\0\0a\nb=c\n__REALTIME_TIMESTAMP=1700000000000001\n", torn[] = "MESSAGE\n\xff\xff\xff\xff\xff\xff\xff\xff" "a\n__REALTIME_TIMESTAMP=5\n";
+    static const char binary[] = "MESSAGE\n\x05\0\0\0\0\0\0\0a\nb=c\n__REALTIME_TIMESTAMP=1700000000000001\n",
+                      torn[] = "MESSAGE\n\xff\xff\xff\xff\xff\xff\xff\xff" "a\n__REALTIME_TIMESTAMP=5\n";
     static const struct { const char *text; int64_t want; } cases[] = {
-        { "__REALTIME_TIMESTAMP=1700000000000001\n", INT64_C(1700000000000001000) }, { "A=1\n__REALTIME_TIMESTAMP=7\nB=2\n", 7000 }, { "__REALTIME_TIMESTAMP=7", 7000 },
-        { "A=__REALTIME_TIMESTAMP=7\n", 0 }, { "__REALTIME_TIMESTAMP=\n", 0 }, { "__REALTIME_TIMESTAMP=12x\n", 0 }, { "__REALTIME_TIMESTAMP=9223372036854775807\n", 0 }, { "", 0 }, { "\n\n", 0 },
+        { "__REALTIME_TIMESTAMP=1700000000000001\n", INT64_C(1700000000000001000) }, 
+        { "A=1\n__REALTIME_TIMESTAMP=7\nB=2\n", 7000 }, { "__REALTIME_TIMESTAMP=7", 7000 },
+        { "A=__REALTIME_TIMESTAMP=7\n", 0 }, { "__REALTIME_TIMESTAMP=\n", 0 }, { "__REALTIME_TIMESTAMP=12x\n", 0 },
+        { "__REALTIME_TIMESTAMP=9223372036854775807\n", 0 }, { "", 0 }, { "\n\n", 0 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_true(pcapng_journal_time_ns((const uint8_t *)cases[i].text, strlen(cases[i].text)) == cases[i].want);

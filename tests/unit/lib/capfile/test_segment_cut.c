@@ -11,7 +11,8 @@
 static char folder[64], path[128], cut_path[128];
 static struct segment_index *source;
 
-/* Blocks: 0 header, 1 and 2 data in seconds 1 and 2, 3 header (a later interface), 4 data in second 3, 5 canaries alone, 6 data in second 4, 7 statistics. */
+/* Blocks: 0 header, 1 and 2 data in seconds 1 and 2, 3 header (a later interface), 4 data in second 3, 5 canaries alone, 6 data in second
+ * 4, 7 statistics. */
 static int setup(void **state)
 {
     (void)state;
@@ -39,7 +40,9 @@ static int setup(void **state)
             builder_packet(&b, lo, second * SECOND + 5, data, 60, 0, 0);
             builder_end_block(&b, SEGMENT_BLOCK_DATA, true);
         }
-        builder_record(&b, &(struct segment_record){ .type = SEGMENT_RECORD_GAP, .gap = { .from_ns = second * SECOND, .to_ns = second * SECOND + 9, .packets = 1, .reason = SEGMENT_GAP_RING } });
+        builder_record(&b, &(struct segment_record){ .type = SEGMENT_RECORD_GAP,
+                                                     .gap = { .from_ns = second * SECOND, .to_ns = second * SECOND + 9, .packets = 1,
+                                                              .reason = SEGMENT_GAP_RING } });
     }
     builder_statistics(&b);
     builder_seal(&b, 42);

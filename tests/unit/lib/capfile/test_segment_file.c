@@ -16,10 +16,15 @@ static uint8_t content[8192], raw[16384], back[8192];
 static struct segment_block make_block(bool compress)
 {
     memset(content, 'a', sizeof content);
-    size_t size = compress ? lz4frame_put_block(raw, content, sizeof content) : lz4frame_put_stored_word(raw, sizeof content) + sizeof content;
+    size_t size = sizeof content + 4;
+    if (compress)
+        size = lz4frame_put_block(raw, content, sizeof content);
+    else
+        lz4frame_put_stored_word(raw, sizeof content);
     if (!compress)
         memcpy(raw + 4, content, sizeof content);
-    return (struct segment_block){ .size = (uint32_t)size, .content_size = sizeof content, .compressed = compress, .hash = segment_block_hash(raw, size) };
+    return (struct segment_block){ .size = (uint32_t)size, .content_size = sizeof content, .compressed = compress,
+                                   .hash = segment_block_hash(raw, size) };
 }
 
 static void blocks_are_decoded(void **state)

@@ -10,16 +10,21 @@
 #include "capfile/segment_index.h"
 
 static const struct segment_record samples[] = {
-    { .type = SEGMENT_RECORD_IDENTITY, .identity = { .tape_id = 0x0102030405060708, .sequence = 9, .lane = 2, .opened_ns = -5, .node = "node.a" } },
-    { .type = SEGMENT_RECORD_BLOCK, .block = { .offset = 7, .size = 100, .content_size = 200, .hash = 0xf0f1f2f3f4f5f6f7, .first_ns = 10, .last_ns = 20, .disorder_ns = 3, .packets = 4,
+    { .type = SEGMENT_RECORD_IDENTITY, .identity = { .tape_id = 0x0102030405060708, .sequence = 9, .lane = 2, .opened_ns = -5,
+                                                     .node = "node.a" } },
+    { .type = SEGMENT_RECORD_BLOCK, .block = { .offset = 7, .size = 100, .content_size = 200, .hash = 0xf0f1f2f3f4f5f6f7, .first_ns = 10,
+                                               .last_ns = 20, .disorder_ns = 3, .packets = 4,
                                                .events = 5, .canaries = 6, .kind = SEGMENT_BLOCK_DATA, .compressed = true } },
     { .type = SEGMENT_RECORD_INTERFACE, .interface = { .id = 1, .ifindex = 2, .link_type = 276, .canary = true, .name = "lo" } },
     { .type = SEGMENT_RECORD_CLOCK, .clock = { .wall_ns = -1, .mono_ns = 2 } },
     { .type = SEGMENT_RECORD_GAP, .gap = { .from_ns = 1, .to_ns = 2, .packets = 3, .count_unknown = true, .reason = SEGMENT_GAP_DISK } },
-    { .type = SEGMENT_RECORD_INTERFACE_LEDGER, .interface_ledger = { .id = 1, .offered_packets = 2, .offered_bytes = 3, .written_packets = 4, .written_bytes = 5, .dropped_packets = 6, .filtered_packets = 7 } },
-    { .type = SEGMENT_RECORD_LEDGER, .ledger = { .offered_packets = 1, .offered_bytes = 2, .written_packets = 3, .written_bytes = 4, .dropped_kernel_packets = 5, .dropped_disk_packets = 6,
+    { .type = SEGMENT_RECORD_INTERFACE_LEDGER, .interface_ledger = { .id = 1, .offered_packets = 2, .offered_bytes = 3,
+                                                                     .written_packets = 4, .written_bytes = 5, .dropped_packets = 6, .filtered_packets = 7 } },
+    { .type = SEGMENT_RECORD_LEDGER, .ledger = { .offered_packets = 1, .offered_bytes = 2, .written_packets = 3, .written_bytes = 4,
+                                                 .dropped_kernel_packets = 5, .dropped_disk_packets = 6,
                                                  .filtered_packets = 7, .truncated_packets = 8, .canaries = 9, .events = 10 } },
-    { .type = SEGMENT_RECORD_SEAL, .seal = { .ordinal = 1, .size = 2, .blocks = 3, .first_ns = 4, .last_ns = 5, .sealed_ns = 6, .hash = 7, .reason = SEGMENT_SEAL_PIN } },
+    { .type = SEGMENT_RECORD_SEAL, .seal = { .ordinal = 1, .size = 2, .blocks = 3, .first_ns = 4, .last_ns = 5, .sealed_ns = 6, .hash = 7,
+                                             .reason = SEGMENT_SEAL_PIN } },
 };
 #define SAMPLES (sizeof samples / sizeof *samples)
 

@@ -22,7 +22,8 @@ static void make(void)
     builder_end_block(&b, SEGMENT_BLOCK_HEADER, true);
     for (int64_t block = 0; block < 4; block++) {
         for (int64_t i = 0; i < 20; i++)
-            builder_packet(&b, eth, 1000000 * (block + 1) + i * 1000 - (i % 5 == 4 ? 1500 : 0), data, (uint32_t)(60 + 70 * i), PCAPNG_FLAG_INBOUND, i == 3 ? 9 : 0);
+            builder_packet(&b, eth, 1000000 * (block + 1) + i * 1000 - (i % 5 == 4 ? 1500 : 0), data, (uint32_t)(60 + 70 * i),
+                           PCAPNG_FLAG_INBOUND, i == 3 ? 9 : 0);
         builder_event(&b, 1000 * (block + 1) + 30, "a process started");
         builder_packet(&b, lo, 1000000 * (block + 1), data, 64, 0, 0);
         builder_end_block(&b, SEGMENT_BLOCK_DATA, block % 2 == 0);

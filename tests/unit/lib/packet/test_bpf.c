@@ -11,7 +11,8 @@
 #include "packet/bpf.h"
 
 /* Ethernet, IPv4, UDP 1000 -> 53. */
-static const uint8_t dns[] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0, 32, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 3, 0xe8, 0, 53, 0, 12, 0, 0, 1, 2, 3, 4 };
+static const uint8_t dns[] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0, 32, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+                               3, 0xe8, 0, 53, 0, 12, 0, 0, 1, 2, 3, 4 };
 
 static bool match(const char *text, uint32_t link_type, const uint8_t *data, uint32_t captured, uint32_t length)
 {
@@ -43,7 +44,8 @@ static void bad_expressions_are_told(void **state)
 {
     (void)state;
     static const struct { const char *text; uint32_t link_type; const char *words; } cases[] = {
-        { "udp prot 53", 1, "syntax error" }, { "port http-nonsense", 1, "http-nonsense" }, { "ether host 1:2:3:4:5:6", 101, "ether" }, { "tcp[", 1, "syntax error" },
+        { "udp prot 53", 1, "syntax error" }, { "port http-nonsense", 1, "http-nonsense" },
+        { "ether host 1:2:3:4:5:6", 101, "ether" }, { "tcp[", 1, "syntax error" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char error[BPF_ERROR_TEXT_MAX] = "";
@@ -87,7 +89,8 @@ static void link_types_have_names(void **state)
 {
     (void)state;
     static const struct { const char *name; uint32_t link_type; } cases[] = {
-        { "EN10MB", 1 }, { "en10mb", 1 }, { "ethernet", 1 }, { "DLT_EN10MB", 1 }, { "LINKTYPE_RAW", 101 }, { "RAW", 101 }, { "LINUX_SLL", 113 }, { "LINUX_SLL2", 276 },
+        { "EN10MB", 1 }, { "en10mb", 1 }, { "ethernet", 1 }, { "DLT_EN10MB", 1 }, { "LINKTYPE_RAW", 101 }, { "RAW", 101 },
+        { "LINUX_SLL", 113 }, { "LINUX_SLL2", 276 },
     };
     char text[BPF_LINK_TYPE_TEXT_MAX];
     uint32_t link_type = 77;

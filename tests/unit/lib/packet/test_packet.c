@@ -20,7 +20,8 @@ static void add(struct bytes *b, const void *data, uint32_t size)
 static void add_ethernet(struct bytes *b) { ADD(b, 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2); }
 static void add_ipv4(struct bytes *b, uint8_t protocol, uint16_t total, uint16_t fragment)
 {
-    uint8_t head[20] = { 0x45, 0, (uint8_t)(total >> 8), (uint8_t)total, 0, 1, (uint8_t)(fragment >> 8), (uint8_t)fragment, 64, protocol, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2 };
+    uint8_t head[20] = { 0x45, 0, (uint8_t)(total >> 8), (uint8_t)total, 0, 1, (uint8_t)(fragment >> 8), (uint8_t)fragment, 64, protocol,
+                         0, 0, 10, 0, 0, 1, 10, 0, 0, 2 };
     add(b, head, sizeof head);
 }
 static void add_ipv6(struct bytes *b, uint8_t next, uint16_t payload)
@@ -28,7 +29,11 @@ static void add_ipv6(struct bytes *b, uint8_t next, uint16_t payload)
     uint8_t head[40] = { 0x60, 0, 0, 0, (uint8_t)(payload >> 8), (uint8_t)payload, next, 64, [8] = 0xfd, [23] = 1, [24] = 0xfd, [39] = 2 };
     add(b, head, sizeof head);
 }
-static void add_udp(struct bytes *b, uint16_t destination) { uint8_t head[8] = { 0x30, 0x39, (uint8_t)(destination >> 8), (uint8_t)destination, 0, 8 }; add(b, head, sizeof head); }
+static void add_udp(struct bytes *b, uint16_t destination)
+{
+    uint8_t head[8] = { 0x30, 0x39, (uint8_t)(destination >> 8), (uint8_t)destination, 0, 8 };
+    add(b, head, sizeof head);
+}
 
 static void check_ports(uint32_t link_type, const struct bytes *b, uint8_t version, uint8_t protocol, uint16_t destination)
 {
