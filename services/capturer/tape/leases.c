@@ -185,8 +185,8 @@ static int lease_from_json(struct leases *leases, json_t *json)
     lease->until_ns = until;
     for (size_t i = 0; i < json_array_size(runs); i++) {
         json_int_t first = json_integer_value(json_array_get(json_array_get(runs, i), 0)), last = json_integer_value(json_array_get(json_array_get(runs, i), 1));
-        if (first <= 0 || last < first || last - first > (json_int_t)CATALOGUE_SEGMENTS_MAX)
-            return -EBADMSG;
+        if (first <= 0 || last < first || last - first >= (json_int_t)(CATALOGUE_SEGMENTS_MAX - lease->count))
+            return -EBADMSG;                     /* more than a tape has: not written by a tape */
         for (json_int_t ordinal = first; ordinal <= last && rc == 0; ordinal++)
             rc = lease_add(lease, (uint64_t)ordinal);
     }

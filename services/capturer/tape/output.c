@@ -114,15 +114,13 @@ static int rescue(struct output *output, unsigned slot, int error)
     return error;
 }
 
+/* How far every byte is on the disk: up to the first write under way, or to the end of all that was submitted. */
 static void advance(struct output *output)
 {
-    static const uint64_t all = UINT64_MAX;
-    uint64_t least = all;
+    uint64_t least = output->tail_sent > output->sent ? output->tail_sent : output->sent;
     for (unsigned i = 0; i < DISK_WRITES_MAX; i++)
         if (output->busy[i] && output->writes[i].offset < least)
             least = output->writes[i].offset;
-    if (least == all)
-        least = output->tail_sent > output->sent ? output->tail_sent : output->sent;
     if (least > output->proved)
         output->proved = least;
 }
