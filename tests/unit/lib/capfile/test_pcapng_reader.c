@@ -136,7 +136,7 @@ static void journal_times_are_found(void **state)
     static const char binary[] = "MESSAGE\n\x05\0\0\0\0\0\0\0a\nb=c\n__REALTIME_TIMESTAMP=1700000000000001\n",
                       torn[] = "MESSAGE\n\xff\xff\xff\xff\xff\xff\xff\xff" "a\n__REALTIME_TIMESTAMP=5\n";
     static const struct { const char *text; int64_t want; } cases[] = {
-        { "__REALTIME_TIMESTAMP=1700000000000001\n", INT64_C(1700000000000001000) }, 
+        { "__REALTIME_TIMESTAMP=1700000000000001\n", INT64_C(1700000000000001000) },
         { "A=1\n__REALTIME_TIMESTAMP=7\nB=2\n", 7000 }, { "__REALTIME_TIMESTAMP=7", 7000 },
         { "A=__REALTIME_TIMESTAMP=7\n", 0 }, { "__REALTIME_TIMESTAMP=\n", 0 }, { "__REALTIME_TIMESTAMP=12x\n", 0 },
         { "__REALTIME_TIMESTAMP=9223372036854775807\n", 0 }, { "", 0 }, { "\n\n", 0 },
