@@ -526,13 +526,9 @@ static int local_sweep(void *state, int64_t retention_ns, unsigned *ret_removed)
 static int local_scratch(void *state, char *ret_path)
 {
     struct local *local = state;
-    char folder[NAME_MAX + 1];
     if (local->read_only)
         return -EROFS;
-    snprintf(folder, sizeof folder, "exports.0.%s", local->instance); /* no request has sequence 0 */
-    if (mkdirat(local->work_fd, folder, 0700) < 0 && errno != EEXIST)
-        return -errno;
-    if ((size_t)snprintf(ret_path, STORE_LOCATION_MAX, "%s/" WORK_FOLDER "/%s", local->location, folder) >= STORE_LOCATION_MAX)
+    if ((size_t)snprintf(ret_path, STORE_LOCATION_MAX, "%s/" WORK_FOLDER, local->location) >= STORE_LOCATION_MAX)
         return -ENAMETOOLONG;
     return 0;
 }

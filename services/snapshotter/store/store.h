@@ -65,7 +65,7 @@ struct store_driver {
     int (*remove)(void *state, const char *name);
     /* Removes what dead instances left, if it was untouched for retention_ns. ret_removed counts. */
     int (*sweep)(void *state, int64_t retention_ns, unsigned *ret_removed);
-    /* A folder for temporary files of this instance (exports); removed with it. */
+    /* A folder for temporary files without a name (exports), which go with the process. */
     int (*scratch)(void *state, char *ret_path /* STORE_LOCATION_MAX */);
 };
 
