@@ -85,6 +85,7 @@ declare -A PID_OF=()
 start() {
     local name=$1
     shift
+    rm -f "$WORK/$name.out" # or the `ready` of an earlier one would be taken for this one's
     # ip netns exec replaces itself by the command, so this is the command's own id.
     ip netns exec "${NET_OF:-$NET}" "$@" >"$WORK/$name.out" 2>>"$WORK/$name.err" </dev/null &
     PID=$!
