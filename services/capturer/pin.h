@@ -17,7 +17,7 @@
 #define PIN_LEASE_S_MAX (24 * 3600)
 #define PIN_REFUSED_MAX 512                  /* named in one reply; the window's ends say the rest */
 #define PIN_SEAL_INTERVAL_MS 1000
-#define PIN_SEAL_WAIT_MS 4000                /* a disk that needs longer for the rest of one segment is in trouble */
+#define PIN_SEAL_WAIT_MS 7000                /* with the pause between seals below the ten seconds that an asker waits; a disk that needs longer is in trouble */
 #define PIN_SEAL_LOOK_MS 20                  /* how often the lanes are asked whether they are through */
 #define PIN_UNSEEN_MS 12000                  /* the longest --flush, and a write */
 
