@@ -29,11 +29,10 @@ int cli_connect(const struct cli_options *options, struct bus **ret)
     if (rc == 0)
         return 0;
     if (rc == -EACCES)
-        return cli_fail(options, "unavailable", "%s; check --user and --password, --token, --creds or --nkey", error);
+        return cli_fail(options, "unavailable", "%s", error);
     if (rc == -EPROTO)
-        return cli_fail(options, "unavailable", "%s; check --tlsca (the authority that signed the server's certificate), --tlscert and --tlskey (a client certificate that the server accepts), "
-                        "that none of them has expired, and that the server's certificate bears the name in --server", error);
-    return cli_fail(options, "unavailable", rc == -EIO ? "%s; check --tlscert and --tlskey, or name another server with --server or NATS_URL" : "%s; is nats-server up there? Name another with --server or NATS_URL", error);
+        return cli_fail(options, "unavailable", "%s; the authority must be the one of the server's certificate, that certificate must bear the name in --server, and none may have expired", error);
+    return cli_fail(options, "unavailable", "%s; is nats-server up there? Name another with --server or NATS_URL", error);
 }
 
 static int say_no_answer(const struct cli_options *options, const char *subject, int rc)

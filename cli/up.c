@@ -114,7 +114,7 @@ static int take_folders(struct up *up)
     (void)snprintf(up->store_folder, sizeof up->store_folder, "%s%s", options->store ? options->store : up->data, options->store ? "" : "/snapshots");
     if (take_lock(up) != 0)
         return CLI_FAILED;
-    return make_folder(&options->cli, up->nats_folder, 0700) != 0 || make_folder(&options->cli, up->store_folder, 0755) != 0 ? CLI_FAILED : 0;
+    return make_folder(&options->cli, up->nats_folder, 0700) != 0 || make_folder(&options->cli, up->store_folder, 0750) != 0 ? CLI_FAILED : 0;
 }
 
 static int take_port(struct up *up)

@@ -322,19 +322,30 @@ static void describe_server(const char *server, char *text, size_t cap)
     (void)snprintf(text, cap, "%.*s%s", kept, server, at ? at + 1 : server);
 }
 
+static bool is_tls(natsStatus status)
+{
+    return status == NATS_SSL_ERROR || status == NATS_SECURE_CONNECTION_REQUIRED || status == NATS_SECURE_CONNECTION_WANTED;
+}
+
+/* So it ends with TLS 1.3 where the server does not like the client's certificate: only after the handshake. */
+static bool broke_off(natsStatus status)
+{
+    return status == NATS_PROTOCOL_ERROR || status == NATS_IO_ERROR;
+}
+
 /* Why there is no connection, with what to do. `why` is libnats' text, or NULL. */
 static void describe_failure(const char *given, natsStatus status, const char *why, char *error)
 {
-    char server[120];
+    char server[88];
     describe_server(given, server, sizeof server);
     const char *place = why && *why == '(' ? strstr(why, "): ") : NULL; /* (conn.c:733): what happened */
     why = !why || !*why || status == NATS_NO_SERVER ? natsStatus_GetText(status) : place ? place + 3 : why;
     if (status == NATS_CONNECTION_AUTH_FAILED)
-        (void)snprintf(error, BUS_ERROR_TEXT_MAX, "the NATS server at %s refuses the login (%.60s)", server, why);
-    else if (status == NATS_SSL_ERROR || status == NATS_SECURE_CONNECTION_REQUIRED || status == NATS_SECURE_CONNECTION_WANTED)
-        (void)snprintf(error, BUS_ERROR_TEXT_MAX, "no TLS with the NATS server at %s: %.100s", server, why);
-    else if (status == NATS_PROTOCOL_ERROR || status == NATS_IO_ERROR) /* so ends TLS 1.3 where the server wants another client certificate */
-        (void)snprintf(error, BUS_ERROR_TEXT_MAX, "the NATS server at %s broke off (%.40s): a server that wants a client certificate does so", server, why);
+        (void)snprintf(error, BUS_ERROR_TEXT_MAX, "the NATS server at %s refuses the login (%.40s): check --user and --password, --token, --creds or --nkey", server, why);
+    else if (is_tls(status))
+        (void)snprintf(error, BUS_ERROR_TEXT_MAX, "no TLS with the NATS server at %s (%.60s): check --tlsca, --tlscert and --tlskey", server, why);
+    else if (broke_off(status))
+        (void)snprintf(error, BUS_ERROR_TEXT_MAX, "the NATS server at %s broke off (%.20s): if it wants TLS and a client certificate, check --tlscert and --tlskey", server, why);
     else
         (void)snprintf(error, BUS_ERROR_TEXT_MAX, "cannot connect to the NATS server at %s: %.90s", server, why);
 }
@@ -372,7 +383,7 @@ int bus_open(const struct bus_options *options, bool wait, struct bus **ret, cha
     if (s != NATS_OK) {
         describe_failure(options->server, s, nats_GetLastError(NULL), error);
         free_bus(bus);
-        return bus_error(s);
+        return broke_off(s) ? -EPROTO : bus_error(s);
     }
     r = -pthread_create(&bus->keeper, NULL, keep, bus);
     if (r < 0) {

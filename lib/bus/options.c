@@ -107,7 +107,8 @@ int bus_options_build(const struct bus_options *given, natsOptions **ret, char *
         s = set_tls(options, given);
     }
     if (s != NATS_OK) {
-        const char *why = nats_GetLastError(NULL);
+        const char *why = nats_GetLastError(NULL), *place = why && *why == '(' ? strstr(why, "): ") : NULL; /* (opts.c:492): what happened */
+        why = place ? place + 3 : why;
         (void)snprintf(error, BUS_ERROR_TEXT_MAX, "cannot use %s: %s%s%.100s", what, natsStatus_GetText(s), why && *why ? ": " : "", why ? why : "");
         natsOptions_Destroy(options);
         return bus_error(s);
