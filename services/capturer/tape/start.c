@@ -1,7 +1,8 @@
 /* Opening a tape: its identity and lock, what is on it, what a kill left behind. See tape.h.
  *
  * What a kill can leave, and what becomes of it: two hidden files: salvaged and published. A visible index with a hidden segment (killed between the renames): the index is hidden again, then the same. A visible
- * index alone (killed between the removals) or a hidden file alone: removed. A visible segment whose index cannot be read: removed and said, for nothing can be found or checked in it. */
+ * index alone (killed between the removals) or a hidden file alone: removed. A visible segment whose index does not check: removed and said, for nothing can be found or checked in it. What only
+ * cannot be read now (an error of the disk, no descriptors, no room) is left as it is for the next start. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +23,7 @@
 
 #define ERROR_BYTES 256
 #define ID_TEXT_BYTES 17u                        /* 16 hex digits and a newline */
+#define STAT_BLOCK_BYTES 512u
 #define REPORT_AFTER_NS (INT64_C(2) * UNITS_NS_PER_S)
 
 /* A pair of files as found. */
@@ -210,6 +212,27 @@ static int enter(struct tape *tape, const struct names *names, const struct segm
     return 0;
 }
 
+static void tell_of(struct start *start, const struct names *names, const char *what, int rc)
+{
+    char text[ERROR_BYTES];
+    (void)snprintf(text, sizeof text, "segment %s %s: %s", names->segment, what, strerror(-rc));
+    tell(start, text, true);
+}
+
+/* The disk or this process failed, not the files: they stay as they are for the next start, and keep their room in the box. */
+static void keep_for_later(struct start *start, const struct names *names, int rc)
+{
+    const char *const each[] = { names->segment, names->index, names->hidden_segment, names->hidden_index };
+    for (size_t i = 0; i < sizeof each / sizeof each[0]; i++) {
+        struct stat status;
+        if (fstatat(start->tape->segments_fd, each[i], &status, AT_SYMLINK_NOFOLLOW) < 0)
+            continue;
+        uint64_t blocks = (uint64_t)status.st_blocks * STAT_BLOCK_BYTES, length = (uint64_t)status.st_size;
+        start->tape->box_used += blocks > length ? blocks : length;
+    }
+    tell_of(start, names, "cannot be read or mended now and is left for the next start", rc);
+}
+
 static int load_sealed(struct start *start, const struct found *found)
 {
     struct tape *tape = start->tape;
@@ -221,36 +244,54 @@ static int load_sealed(struct start *start, const struct found *found)
     int rc = segment_index_load(path, &index);
     if (rc == 0)
         rc = enter(tape, &names, index);
-    if (rc == -ENOMEM)
-        return rc;
-    if (rc < 0) {
-        char what[ERROR_BYTES];
-        (void)snprintf(what, sizeof what, "segment %s is damaged (%s) and was removed", names.segment, strerror(-rc));
-        tell(start, what, true);
+    if (rc == -EBADMSG || rc == -E2BIG || rc == -EEXIST) {
+        tell_of(start, &names, "is damaged and was removed", rc);
         remove_name(tape, names.segment);
         remove_name(tape, names.index);
+        return 0;
     }
+    if (rc < 0 && rc != -ENOMEM) {
+        keep_for_later(start, &names, rc);
+        return 0;
+    }
+    return rc;
+}
+
+static int publish(struct tape *tape, const struct names *names)
+{
+    if (renameat(tape->segments_fd, names->hidden_index, tape->segments_fd, names->index) < 0 || renameat(tape->segments_fd, names->hidden_segment, tape->segments_fd, names->segment) < 0 ||
+        fsync(tape->segments_fd) < 0)
+        return -errno;
     return 0;
 }
 
 static int salvage(struct start *start, const struct found *found)
 {
     struct tape *tape = start->tape;
+    struct tape_events events = { .count = 0 };
     struct names names;
     names_of(found, &names);
     MEM_CLEANUP(segment_index_free_p) struct segment_index *index = NULL;
-    int rc = segment_salvage(tape->segments_fd, names.hidden_segment, tape->next_ordinal, &index);
-    if (rc == -ENOMEM || rc == -EIO)
-        return rc;
-    if (rc < 0) {                                /* no packet of it had come to the disk */
+    int rc;
+    do                                           /* somebody else has filled the disk: a seal record needs a little room */
+        rc = segment_salvage(tape->segments_fd, names.hidden_segment, tape->next_ordinal, &index);
+    while ((rc == -ENOSPC || rc == -EDQUOT) && box_recycle_oldest(tape, &events) == 0);
+    if (rc == -ENODATA || rc == -EBADMSG) {      /* no packet of it had come to the disk; or nobody can tell what did */
+        if (rc == -EBADMSG)
+            tell_of(start, &names, "is damaged and was removed", rc);
         remove_name(tape, names.hidden_segment);
         remove_name(tape, names.hidden_index);
         return 0;
     }
-    if (renameat(tape->segments_fd, names.hidden_index, tape->segments_fd, names.index) < 0 || renameat(tape->segments_fd, names.hidden_segment, tape->segments_fd, names.segment) < 0 ||
-        fsync(tape->segments_fd) < 0)
-        return -errno;
-    return enter(tape, &names, index);
+    if (rc == 0)
+        rc = publish(tape, &names);
+    if (rc == 0)
+        rc = enter(tape, &names, index);
+    if (rc < 0 && rc != -ENOMEM) {
+        keep_for_later(start, &names, rc);
+        return 0;
+    }
+    return rc;
 }
 
 /* Half pairs first, so that what is left is whole or torn. */
@@ -290,6 +331,7 @@ static int load(struct start *start)
         if (start->found[i].segment)
             rc = load_sealed(start, &start->found[i]);
     }
+    leases_apply(&tape->leases, &tape->catalogue); /* salvage may have to recycle */
     start->done = 0;
     for (size_t i = 0; i < start->count && rc == 0; i++, start->done++) {
         tell(start, "salvaging torn segments", false);

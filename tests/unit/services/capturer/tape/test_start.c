@@ -111,6 +111,43 @@ static void killed_between_renames_and_removals(void **state)
     tape_folder_remove(rig.folder);
 }
 
+static void heard(void *context, const char *what, uint64_t done, uint64_t total)
+{
+    (void)done;
+    (void)total;
+    snprintf(context, 256, "%s", what);
+}
+
+/* An index that cannot be opened, for a reason that says nothing about the segment. */
+static void what_cannot_be_read_now_is_left(void **state)
+{
+    (void)state;
+    struct tape_rig rig = { 0 };
+    struct tape_segment list[64];
+    record(&rig, 3);
+    char path[256], moved[256], said[256] = "", error[256];
+    path_of(&rig, "segments/0-1.pcapng.lz4.idx", path);
+    path_of(&rig, "kept", moved);
+    assert_int_equal(rename(path, moved), 0);
+    assert_int_equal(symlink("0-1.pcapng.lz4.idx", path), 0); /* ELOOP */
+    struct tape_options options = plain;
+    options.folder = rig.folder;
+    options.node = "node-1";
+    options.lanes = 1;
+    assert_int_equal(tape_open(&options, heard, said, &rig.tape, error), 0);
+    assert_non_null(strstr(said, "left for the next start"));
+    assert_int_equal(tape_list(rig.tape, 0, list, 64), 2);
+    struct tape_boundaries b;
+    tape_boundaries(rig.tape, &b);
+    assert_true(b.used > 3 * (uint64_t)SEGMENT);
+    tape_rig_close(&rig);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rename(moved, path), 0);
+    assert_int_equal(reopened(&rig, list), 3);
+    tape_rig_close(&rig);
+    tape_folder_remove(rig.folder);
+}
+
 static void a_smaller_box_recycles_at_start(void **state)
 {
     (void)state;
@@ -291,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(identity_stays_and_is_locked),
         cmocka_unit_test(killed_between_renames_and_removals),
+        cmocka_unit_test(what_cannot_be_read_now_is_left),
         cmocka_unit_test(a_smaller_box_recycles_at_start),
         cmocka_unit_test(a_smaller_box_wins_over_leases),
         cmocka_unit_test(owed_segments_are_published_in_order_across_restarts),
