@@ -13,7 +13,9 @@ streams_apply
 capturer_start 2Gi
 snapshotter_start
 from=$(now_rfc3339)
-send_start --rate 8000
+rate=8000
+may_miss=0
+send_start --rate $rate
 sleep 4
 
 # Every sealed file that was ever seen keeps its bytes until it is recycled (the box here is never full).
@@ -44,11 +46,15 @@ for ((round = 1; round <= rounds; round++)); do
     wait_for 20 "the request to be taken by the stream" request_send "$WORK/request"
     names+=("$name")
     sleep 0.$((RANDOM % 9))$((RANDOM % 10))
+    dead_ns=$(now_ns)
     end $victim KILL
     say "round $round: killed $victim"
     sleep 0.$((RANDOM % 9))
     case $victim in
-    capturer) capturer_start 2Gi ;;
+    capturer)
+        capturer_start 2Gi
+        # What a killed capturer may cost: the second that was not yet flushed, and the time in which it was dead.
+        may_miss=$((may_miss + rate + rate * (($(now_ns) - dead_ns) / 1000000) / 1000)) ;;
     snapshotter) snapshotter_start ;;
     nats) nats_start ;;
     esac
@@ -81,7 +87,7 @@ verdict=$("$TOOLS/traffic_check" --count "$SENT" "$WORK/all.pcapng" 2>"$WORK/che
 say "$verdict"
 equal "$(jq '.duplicate + .corrupt + .disorder + .time_back + .foreign + .cut' <<<"$verdict")" 0 "faults in what was recorded: $(cat "$WORK/check.err")"
 jq -e '[.nodes[].gaps[]? | select(.reason == "not recording")] | length > 0' "$(snapshot_folder all)/manifest.json" >/dev/null || fail "the manifest does not say when nothing was recorded"
-jq -e ".packets > .missing" <<<"$verdict" >/dev/null || fail "more is missing than a few dead moments explain: $verdict"
+at_most "$(jq .missing <<<"$verdict")" $may_miss "packets missing after the kills"
 
 must_end_well snapshotter
 must_end_well capturer

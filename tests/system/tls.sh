@@ -78,6 +78,7 @@ if grep -F 'Violation' "$WORK/nats.err" | grep -v 'User "reader"'; then fail "de
 refused "a user without the permission" "not permit" as reader tl snapshot create four --last 1s
 refused "streams applied by a reader" "not permit" as reader tl streams apply
 refused "an export by a reader" "not permit" as reader tl snapshot export one --output "$WORK/no.pcapng"
+refused "a verify by a reader" "not permit" timeout 30 ip netns exec "$NET" env NATS_USER=reader NATS_PASSWORD=change-reader "$BIN/tapeloop" snapshot verify one
 refused "a wrong password" "refuses the login.*check --user and --password" env NATS_USER=operator NATS_PASSWORD=wrong ip netns exec "$NET" "$BIN/tapeloop" status
 refused "a snapshotter with a wrong password" "refuses the login" env NATS_USER=snapshotter NATS_PASSWORD=wrong ip netns exec "$NET" "$BIN/snapshotter" --store "$WORK/other" --listen 127.0.0.1:0
 NATS_CA=$TLS/stranger.pem refused "a wrong authority" "no TLS.*check --tlsca" operator status
