@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "bus/internal.h"
+#include "units/units.h"
 
 #define PROTOBUF_TYPE "application/protobuf"
+#define PATIENCE_MS 250 /* how soon a refusal is seen */
 
 static natsStatus build_message(const char *subject, const char *reply, const void *data, size_t size, const struct bus_header *headers,
                                 size_t headers_count, natsMsg **ret)
@@ -75,18 +77,48 @@ int bus_reply(struct bus *bus, const struct bus_message *message, const void *da
     return bus_publish(bus, message->reply, data, size, &type, protobuf ? 1 : 0);
 }
 
+/* A request that may take long: whoever may not ask shall hear of it at once, and not when the time is over. */
+static natsStatus ask_patiently(struct bus *bus, struct bus_link *link, natsMsg *question, const char *inbox, int timeout_ms, natsMsg **ret)
+{
+    natsSubscription *answers = NULL;
+    uint64_t refusals = bus_refusals(bus), generation = bus_generation(bus);
+    int64_t until_ns = units_now_mono_ns() + timeout_ms * UNITS_NS_PER_MS;
+    natsStatus s = natsConnection_SubscribeSync(&answers, link->connection, inbox);
+    if (s == NATS_OK)
+        s = natsConnection_PublishMsg(link->connection, question);
+    bool asked = s == NATS_OK;
+    while (asked) {
+        s = natsSubscription_NextMsg(ret, answers, PATIENCE_MS);
+        if (s != NATS_TIMEOUT)
+            break;
+        if (!bus_connected(bus) || bus_generation(bus) != generation)
+            s = NATS_CONNECTION_DISCONNECTED;
+        else if (bus_refused(bus, natsMsg_GetSubject(question), refusals))
+            s = NATS_NOT_PERMITTED;
+        else if (units_now_mono_ns() < until_ns)
+            continue;
+        break;
+    }
+    natsSubscription_Destroy(answers);
+    return s;
+}
+
 int bus_exchange(struct bus *bus, const char *subject, const void *data, size_t size, const struct bus_header *headers, size_t headers_count,
                  int timeout_ms, natsMsg **ret)
 {
     if (!bus_connected(bus))
         return -ENOTCONN;
+    char inbox[BUS_SUBJECT_MAX];
+    bool patiently = timeout_ms > BUS_TIMEOUT_MS;
     natsMsg *message = NULL, *reply = NULL;
-    natsStatus s = build_message(subject, NULL, data, size, headers, headers_count, &message);
+    natsStatus s = patiently ? bus_new_inbox(bus, inbox) : NATS_OK;
+    if (s == NATS_OK)
+        s = build_message(subject, patiently ? inbox : NULL, data, size, headers, headers_count, &message);
     if (s != NATS_OK)
         return bus_error(s);
     uint64_t refusals = bus_refusals(bus);
     struct bus_link *link = bus_borrow(bus);
-    s = natsConnection_RequestMsg(&reply, link->connection, message, timeout_ms);
+    s = patiently ? ask_patiently(bus, link, message, inbox, timeout_ms, &reply) : natsConnection_RequestMsg(&reply, link->connection, message, timeout_ms);
     bus_give_back(link);
     natsMsg_Destroy(message);
     if (s == NATS_OK && natsMsg_IsNoResponders(reply)) {
