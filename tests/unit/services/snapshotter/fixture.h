@@ -140,11 +140,17 @@ static inline void fixture_stop(struct fixture *fixture)
     pthread_mutex_destroy(&fixture->lock);
 }
 
-/* Publishes a request as any NATS client would. Its sequence. */
+/* Publishes a request as any NATS client would: again, under the same id, where no answer came (a machine that is busy). Its sequence. */
 static inline uint64_t fixture_ask(struct fixture *fixture, const char *json)
 {
     uint64_t sequence = 0;
-    assert(bus_publish_stream(fixture->bus, "snapshot.request", json, strlen(json), NULL, 0, NULL, BUS_ANY, &sequence, NULL) == 0);
+    static atomic_int asked;
+    char id[32];
+    int r = -ETIMEDOUT;
+    snprintf(id, sizeof id, "asked-%d", atomic_fetch_add(&asked, 1));
+    for (int i = 0; i < 5 && r < 0; i++)
+        r = bus_publish_stream(fixture->bus, "snapshot.request", json, strlen(json), NULL, 0, id, BUS_ANY, &sequence, NULL);
+    assert(r == 0);
     return sequence;
 }
 
