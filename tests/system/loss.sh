@@ -11,7 +11,6 @@ send --rate $rate --count $((rate * seconds))
 settle 0.2
 to=$(now_rfc3339)
 equal "$SENT" $((rate * seconds)) "packets sent"
-jq -e ".rate > $rate * 0.97" <<<"$SENT_LINE" >/dev/null || skip "this machine could not send $rate packets/s: $SENT_LINE"
 snapshot_create loss --from "$from" --to "$to"
 tl snapshot export loss --output - 2>"$WORK/export.err" >"$WORK/export.pcapng" || { cat "$WORK/export.err" >&2; fail "export"; }
 check_traffic "$WORK/export.pcapng" --count "$SENT"
@@ -27,4 +26,6 @@ equal "$(jq -r '[.nodes[].ledger.droppedKernelPackets // "0" | tonumber] | add' 
 equal "$(jq -r '[.nodes[].ledger.droppedDiskPackets // "0" | tonumber] | add' "$manifest")" 0 "dropped for want of disk"
 up_stop
 no_sanitizer_report
+# Nothing was lost; but a machine that has other work may not have been able to send so fast.
+jq -e ".rate > $rate * 0.97" <<<"$SENT_LINE" >/dev/null || skip "no loss, but only $(jq .rate <<<"$SENT_LINE") of $rate packets/s could be sent here"
 say passed
