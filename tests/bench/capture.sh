@@ -1,11 +1,11 @@
 #!/bin/bash
 # Capture: CPU-seconds per million packets written, and loss, flat out at 64, 512 and 1500 bytes, beside tcpdump, dumpcap and stenotype, on the same veth with the same ring of 64 MiB.
-#   RUNS=3 SECONDS_EACH=3 SIZES="64 512 1500" RECORDERS="capturer capturer-stored tcpdump dumpcap stenotype stenotype-bare"
+#   RUNS=3 SECONDS_EACH=5 SIZES="64 512 1500" RECORDERS="capturer capturer-stored tcpdump dumpcap stenotype stenotype-bare"
 # Appends to $RESULTS, one line per run: capture SIZE RECORDER RUN OFFERED WRITTEN CPU RATE LOSS_PERCENT CPU_PER_MILLION
 . "$(dirname "$0")/bench.sh"
 need_built "$TOOLS/traffic" "$TOOLS/traffic_check" "$TOOLS/cpu_run" "$TOOLS/steno_count"
 RUNS=${RUNS:-3}
-EACH=${SECONDS_EACH:-3}
+EACH=${SECONDS_EACH:-5}
 SIZES=${SIZES:-64 512 1500}
 RECORDERS=${RECORDERS:-capturer capturer-stored tcpdump dumpcap stenotype stenotype-bare}
 RING_MIB=64

@@ -29,8 +29,8 @@ if grep -q '^capture' "$results"; then
 The project's generator sends prepared TCP and UDP packets of 4096 flows over IPv4 into a veth pair as fast as one CPU can (the last one; the kernel's half of receiving runs there too); each recorder has all of its threads
 on the first CPU, a kernel ring of 64 MiB, the same disk, and no other limit. Packets written are counted in the files afterwards, by a reader of the tests' own; loss is what was sent and is not in
 the files. CPU is user and system time of the whole finished process, from start to end, divided by the packets written. The write-back of buffered files by kernel threads is in nobody's figure: that
-favours tcpdump and dumpcap. `capturer` hashes every block, keeps its index, and runs without a bus; stenotype writes the ring's blocks as they are, with the index it comes with and,
-as "bare", without it; its files need its own reader.
+favours tcpdump and dumpcap. `capturer` hashes every block, keeps its index of blocks, and runs without a bus; as it comes it compresses (LZ4) while its writer has time, `capturer-stored` is `--compress never`.
+stenotype writes the ring's blocks to the disk as they are, unhashed, in files that need its own reader: as it comes with an index of every packet, `stenotype-bare` without any (`--no_index`).
 
 END
     for size in $(awk -F'\t' '$1 == "capture" { print $2 }' "$results" | sort -nu); do
@@ -51,6 +51,7 @@ END
 fi
 two() { # KIND TITLE PEER TEXT
     grep -q "^$1" "$results" || return 0
+    echo
     printf '## %s\n\n%s\n\n' "$2" "$4"
     echo "| | seconds | CPU-seconds | MiB | packets |"
     echo "|---|---|---|---|---|"
@@ -71,6 +72,7 @@ two snapshot "A snapshot" cp+sha256sum "\`tapeloop snapshot create --wait\` (sea
 two export "An unfiltered export" mergecap "\`tapeloop snapshot export\` (decompress, check, merge, cut to the window, stream over HTTP on loopback, write) beside \`mergecap\` of the same segments."
 two filter "A filtered export" tcpdump "\`tapeloop snapshot export --bpf '${FILTER:-udp and ip}'\` from the compressed segments beside \`tcpdump -r -w\` over the same packets already merged and uncompressed in one pcapng file. Both took the same number of packets."
 cat <<'END'
+
 ## To repeat
 
     sudo make bench                       # all of it; some minutes, on an otherwise idle machine

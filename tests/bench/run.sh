@@ -1,6 +1,6 @@
 #!/bin/bash
 # `make bench`: measures and writes docs/benchmarks.md. Needs root, two CPUs, 16 GiB of disk in BENCH_DIR (the temporary folder), and a machine with nothing else to do.
-#   RUNS=3 SECONDS_EACH=3 SIZES="64 512 1500" SIZE_MIB=1024 PARTS="capture snapshot"
+#   RUNS=3 SECONDS_EACH=5 SIZES="64 512 1500" SIZE_MIB=1024 PARTS="capture snapshot"
 #   REPORT=FILE   (docs/benchmarks.md)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
