@@ -304,7 +304,7 @@ static void end_link(struct bus *bus)
         (void)pthread_cond_wait(&bus->changed_cond, &bus->lock);
     drop_reference(link); /* ours, and the bus's */
     drop_reference(link);
-    while (bus->links > 0)
+    while (bus->links > 0 || bus->subscriptions_alive > 0) /* libnats ends a subscription's thread some time after the subscription */
         (void)pthread_cond_wait(&bus->changed_cond, &bus->lock);
     (void)pthread_mutex_unlock(&bus->lock);
     (void)pthread_mutex_lock(&bus->changed_lock); /* a report that is under way */

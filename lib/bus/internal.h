@@ -29,7 +29,8 @@ struct bus {
     char refused[BUS_REFUSALS_KEPT][BUS_ERROR_TEXT_MAX]; /* what the server did not permit, in its words, round about; behind lock */
     uint64_t refusals;                   /* since the start */
     struct bus_link *link;
-    struct bus_subscription *subscriptions;
+    struct bus_subscription *subscriptions; /* those that have not ended */
+    unsigned subscriptions_alive;        /* ended ones too, until libnats' threads have left them */
     pthread_t keeper;
     bool closing;
     unsigned links;                      /* alive */

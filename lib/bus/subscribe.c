@@ -25,6 +25,8 @@ static void release(struct bus_subscription *subscription) /* lock held */
     assert(subscription->references > 0);
     if (--subscription->references > 0)
         return;
+    subscription->bus->subscriptions_alive--;
+    (void)pthread_cond_broadcast(&subscription->bus->changed_cond);
     free(subscription->subject);
     free(subscription->group);
     free(subscription);
@@ -128,6 +130,7 @@ int bus_subscribe(struct bus *bus, const char *subject, const char *group, bus_h
     if (bus->subscriptions)
         bus->subscriptions->previous = subscription;
     bus->subscriptions = subscription;
+    bus->subscriptions_alive++;
     (void)pthread_mutex_unlock(&bus->lock);
     struct bus_link *link = bus_borrow(bus);
     natsStatus s = link->connection ? attach(subscription, link) : NATS_OK;
