@@ -307,12 +307,32 @@ static void test_node_token(void **state)
     assert_string_equal(token, "x____");
 }
 
+static void ignore(void *context, const struct bus_message *message) { (void)context, (void)message; }
+
+/* Libnats leaves an ended subscription on a thread of its own, some time later: closing must wait for it. (The sanitizers see it when it does not.) */
+static void test_close_right_after_unsubscribing(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        struct bus *opened = open_bus();
+        struct bus_subscription *subscriptions[8];
+        for (size_t i = 0; i < 8; i++) {
+            char subject[32];
+            (void)snprintf(subject, sizeof subject, "closing.%zu", i);
+            assert_int_equal(bus_subscribe(opened, subject, NULL, ignore, NULL, &subscriptions[i]), 0);
+        }
+        for (size_t i = 0; i < 8; i++)
+            bus_unsubscribe(subscriptions[i]);
+        bus_close(opened);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_definitions), cmocka_unit_test(test_publish_and_hear), cmocka_unit_test(test_request), cmocka_unit_test(test_stream),
         cmocka_unit_test(test_queue),       cmocka_unit_test(test_queue_shared),     cmocka_unit_test(test_buckets), cmocka_unit_test(test_service),
-        cmocka_unit_test(test_node_token),  cmocka_unit_test(test_request_many),
+        cmocka_unit_test(test_node_token),  cmocka_unit_test(test_request_many), cmocka_unit_test(test_close_right_after_unsubscribing),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
