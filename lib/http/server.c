@@ -203,12 +203,16 @@ static void leave_room(struct http_server *server)
     (void)pthread_mutex_unlock(&server->lock);
 }
 
+static _Thread_local bool closed_here; /* libmicrohttpd has told this thread of a connection's end */
+
 static void note_connection(void *context, struct MHD_Connection *connection, void **slot, enum MHD_ConnectionNotificationCode what)
 {
     (void)connection;
     (void)slot;
-    if (what == MHD_CONNECTION_NOTIFY_CLOSED)
-        leave_room(context);
+    if (what != MHD_CONNECTION_NOTIFY_CLOSED)
+        return;
+    closed_here = true;
+    leave_room(context);
 }
 
 static void set_keepalive(int fd)
@@ -227,7 +231,8 @@ static void *accept_clients(void *context)
         int fd = accept4(server->listen_fd, (struct sockaddr *)&address, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
         int why = errno;
         set_keepalive(fd);
-        if (fd < 0 || MHD_add_connection(server->daemon, fd, (struct sockaddr *)&address, size) != MHD_YES)
+        closed_here = false; /* a connection that gets no thread is ended, and told, inside MHD_add_connection */
+        if ((fd < 0 || MHD_add_connection(server->daemon, fd, (struct sockaddr *)&address, size) != MHD_YES) && !closed_here)
             leave_room(server);
         if (fd < 0 && (why == EMFILE || why == ENFILE || why == ENOBUFS || why == ENOMEM))
             (void)usleep(ACCEPT_PAUSE_US); /* until somebody closes a descriptor; the client waits in the backlog */

@@ -108,11 +108,12 @@ done
 end nats
 
 # ---- a login that is refused and mended -------------------------------------------------------------------------
-bus_configure server 's#change-node-1#another#'
+bus_configure server 's#change-node-1#another#; s#"snapshot.cancel"#"snapshot.other"#'
 bus_start
 sealed() { sealed_segments | grep -vc forger; }
 before=$(sealed)
 wait_for 60 "the refusal in the log" grep -q 'no bus, recording goes on.*refuses the login' "$WORK/capturer.err"
+wait_for 60 "the snapshotter's word on what it may not hear" grep -q 'refuses something to this user.*snapshot.cancel' "$WORK/snapshotter.err"
 from=$(now_rfc3339)
 send --rate 10000 --count 10000
 settle

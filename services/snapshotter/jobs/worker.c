@@ -19,6 +19,7 @@
 #define SWEEP_ROUND_NS (60 * UNITS_NS_PER_S)
 #define CONCLUDE_TRIES_MAX 20      /* of up to 5 s each where the server is frozen; then the message comes again by itself */
 #define BUS_AWAY_WAIT_US (500 * 1000)
+#define REFUSAL_BYTES 256          /* a sentence of bus_next_refusal */
 
 struct worker { struct service *service; struct bus_queue *queue; pthread_t thread; };
 struct workers { struct service *service; size_t count; struct worker all[SNAPSHOTTER_WORKERS_MAX]; pthread_t ticker, sweeper; bool ticking, sweeping; atomic_bool end; };
@@ -187,11 +188,26 @@ static void *sweeper_thread(void *context)
     return NULL;
 }
 
+/* What the server does not permit would else only show as a request that waits. */
+static void tell_refusals(struct bus *bus, uint64_t *seen, char last[REFUSAL_BYTES])
+{
+    char text[REFUSAL_BYTES];
+    while (bus_next_refusal(bus, seen, text))
+        if (strcmp(text, last) != 0) {
+            memcpy(last, text, REFUSAL_BYTES);
+            log_warning("the NATS server refuses something to this user", "reason=%s", log_quote(text));
+        }
+}
+
 static void *ticker_thread(void *context)
 {
     struct workers *workers = context;
-    for (; !atomic_load(&workers->end); usleep((useconds_t)(WORKER_PROGRESS_NS / 1000)))
+    uint64_t refusals_seen = 0;
+    char refusal[REFUSAL_BYTES] = "";
+    for (; !atomic_load(&workers->end); usleep((useconds_t)(WORKER_PROGRESS_NS / 1000))) {
         ticker_round(workers->service);
+        tell_refusals(workers->service->bus, &refusals_seen, refusal);
+    }
     return NULL;
 }
 
