@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 
 #include "bytes/cursor.h"
+#include "bytes/put.h"
 #include "json/json.h"
 #include "mem/cleanup.h"
 
@@ -35,12 +36,6 @@ static const char key_file_magic[8] = "TLKEYS1";
 #define KEY_FILE_BYTES (sizeof key_file_magic + 8 + 2 * TOKEN_KEY_BYTES)
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-static void put_le64(uint8_t *dst, uint64_t value)
-{
-    value = htole64(value);
-    memcpy(dst, &value, sizeof value);
-}
 
 static void encode_base64url(const uint8_t *data, size_t size, char *text)
 {
@@ -94,7 +89,7 @@ static bool append(uint8_t *dst, size_t *at, const void *data, size_t size)
 static bool append_u64(uint8_t *dst, size_t *at, uint64_t value)
 {
     uint8_t bytes[8];
-    put_le64(bytes, value);
+    (void)put_le64(bytes, value);
     return append(dst, at, bytes, sizeof bytes);
 }
 
@@ -128,9 +123,9 @@ int token_make(const struct token_keys *keys, const struct token *token, char *t
     if (lease > TOKEN_LEASE_MAX)
         return -EMSGSIZE;
     binary[0] = TOKEN_VERSION;
-    put_le64(binary + 1, token->from);
-    put_le64(binary + 9, token->to);
-    put_le64(binary + 17, (uint64_t)token->expires_ns);
+    (void)put_le64(binary + 1, token->from);
+    (void)put_le64(binary + 9, token->to);
+    (void)put_le64(binary + 17, (uint64_t)token->expires_ns);
     int rc = sign(keys->key[0], token, binary + 25);
     if (rc < 0)
         return rc;
@@ -202,7 +197,7 @@ static int write_keys(const char *path, const struct token_keys *keys, int64_t n
 {
     char data[KEY_FILE_BYTES];
     memcpy(data, key_file_magic, sizeof key_file_magic);
-    put_le64((uint8_t *)data + sizeof key_file_magic, (uint64_t)now_ns);
+    (void)put_le64((uint8_t *)data + sizeof key_file_magic, (uint64_t)now_ns);
     memcpy(data + sizeof key_file_magic + 8, keys->key, sizeof keys->key);
     int rc = json_write_text(path, data, sizeof data, 0600);
     OPENSSL_cleanse(data, sizeof data);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "bytes/cursor.h"
+#include "bytes/put.h"
 #include "capfile/segment_file.h"
 
 #define CHUNK_HEAD_BYTES 16u
@@ -21,20 +22,6 @@ struct run_reader {
     uint32_t *ordinals;
     uint32_t entries_room;
 };
-
-static uint8_t *put_u32(uint8_t *p, uint32_t v)
-{
-    v = htole32(v);
-    memcpy(p, &v, sizeof v);
-    return p + sizeof v;
-}
-
-static uint8_t *put_u64(uint8_t *p, uint64_t v)
-{
-    v = htole64(v);
-    memcpy(p, &v, sizeof v);
-    return p + sizeof v;
-}
 
 /* A file without a name, so that a killed process leaves nothing. */
 static int open_unnamed(const char *folder)
@@ -88,9 +75,9 @@ static int flush_chunk(struct run_writer *writer)
     if (writer->records == 0)
         return 0;
     size_t payload = writer->used - CHUNK_HEAD_BYTES;
-    uint8_t *p = put_u32(writer->chunk, (uint32_t)payload);
-    p = put_u32(p, writer->records);
-    (void)put_u64(p, segment_block_hash(writer->chunk + CHUNK_HEAD_BYTES, payload));
+    uint8_t *p = put_le32(writer->chunk, (uint32_t)payload);
+    p = put_le32(p, writer->records);
+    (void)put_le64(p, segment_block_hash(writer->chunk + CHUNK_HEAD_BYTES, payload));
     for (size_t done = 0; done < writer->used;) {
         ssize_t n = pwrite(writer->fd, writer->chunk + done, writer->used - done, (off_t)(writer->size + done));
         if (n < 0 && errno == EINTR)
@@ -121,9 +108,9 @@ static int put_record(struct run_writer *writer, const struct source *source, ui
         writer->chunk = grown;
         writer->room = writer->used + need;
     }
-    uint8_t *p = put_u64(writer->chunk + writer->used, (uint64_t)entry->time_ns);
-    p = put_u32(p, source_ordinal(source, i));
-    p = put_u32(p, entry->size);
+    uint8_t *p = put_le64(writer->chunk + writer->used, (uint64_t)entry->time_ns);
+    p = put_le32(p, source_ordinal(source, i));
+    p = put_le32(p, entry->size);
     memcpy(p, source->content + entry->offset, entry->size);
     writer->used += need;
     writer->records++;
