@@ -44,7 +44,7 @@ END
         echo
         for peer in $(awk -F'\t' -v s="$size" '$1 == "capture" && $2 == s && $3 != "capturer" { print $3 }' "$results" | awk '!seen[$0]++'); do
             awk -F'\t' -v s="$size" -v p="$peer" '$1 == "capture" && $2 == s { if ($3 == "capturer") a[$4] = $10; if ($3 == p) b[$4] = $10 } END { for (r in a) if (r in b && b[r] > 0 && a[r] != "-") print a[r] / b[r] }' "$results" |
-                spread %.2f | sed "s|^|- capturer / $peer, run by run: |; s|\$|  |"
+                spread %.2f | sed "s|^|- capturer / $peer, run by run: |"
         done
         echo
     done
@@ -64,7 +64,7 @@ two() { # KIND TITLE PEER TEXT
     for column in 4 5; do
         name=$([ $column = 4 ] && echo seconds || echo CPU-seconds)
         awk -F'\t' -v k="$1" -v p="$3" -v c=$column '$1 == k { if ($2 == "tapeloop") a[$3] = $c; if ($2 == p) b[$3] = $c } END { for (r in a) if (r in b && b[r] > 0) print a[r] / b[r] }' "$results" |
-            spread %.2f | sed "s|^|- tapeloop / $3, $name, run by run: |; s|\$|  |"
+            spread %.2f | sed "s|^|- tapeloop / $3, $name, run by run: |"
     done
     echo
 }
