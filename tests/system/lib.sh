@@ -3,7 +3,7 @@
 # A test exits 0 (passed), 77 (skipped; the reason is the last line on standard error) or anything else (failed). Traffic runs only in network namespaces that the test made; processes are
 # ended by the id with which they were started; whatever happens, the trap at the end of this file takes away namespaces, processes and the temporary folder.
 #   B          variant of the build to test (build/gcc)
-#   FULL=1     the long versions that the issue asks for; otherwise short ones that check the same
+#   FULL=1     the long versions; otherwise short ones that check the same
 #   KEEP=1     leave the temporary folder for a look
 #   NATS_SERVER  nats-server to use (that of PATH)
 set -uo pipefail
@@ -19,7 +19,6 @@ FULL=${FULL:-0}
 TEST=$(basename "$0" .sh)
 PATH=$PATH:/usr/sbin:/sbin
 NATS_SERVER=${NATS_SERVER:-$(command -v nats-server || true)}
-PEERS=${TAPELOOP_PEERS:-$HOME/.cache/tapeloop-peers}/bin
 PIDS=()
 NETS=()
 MOUNTS=()

@@ -1,6 +1,6 @@
 #!/bin/bash
 # A client that knows nothing of our code: the NATS text protocol in bash, and the `nats` command where it was built. Publishes snapshot.request as JSON and receives snapshot.accepted and
-# snapshot.ready as JSON with CloudEvents headers; asks for the list. With the nats-server of the system and with the newest one (tests/peers/build.sh).
+# snapshot.ready as JSON with CloudEvents headers; asks for the list. With the nats-server of the system; plain_client_newest.sh does the same with the newest one.
 . "$(dirname "$0")/lib.sh"
 start_test
 plain() { in_net "$ROOT/tests/system/plain_nats.bash" "$@"; }
@@ -51,7 +51,7 @@ one_server() { # SERVER
     # A late subscriber finds the event kept: stream EVENTS.
     printf '{"last_by_subj":"snapshot.ready"}' | plain request '$JS.API.STREAM.MSG.GET.EVENTS' | jq -re .message.data | base64 -d | jq -e --arg n $request '.name == $n' >/dev/null || fail "snapshot.ready is not kept"
     say "nats-server $version: $request ready, $(jq -r .packets <<<"$ready") packets"
-    [ ! -x "$PEERS/nats" ] || nats_command "$version"
+    [ -z "${NATS_COMMAND:-}" ] || nats_command "$version"
     must_end_well snapshotter
     must_end_well capturer
     end nats
@@ -59,21 +59,16 @@ one_server() { # SERVER
 
 nats_command() {
     local request=cli-$RANDOM
-    start natssub "$PEERS/nats" sub --count 1 snapshot.ready
+    start natssub "$NATS_COMMAND" sub --count 1 snapshot.ready
     wait_for 10 "nats sub" grep -q Subscribing "$WORK/natssub.out" "$WORK/natssub.err"
     sleep 0.3
     send --rate 5000 --count 2500 --start 10000
-    in_net "$PEERS/nats" pub snapshot.request "{\"name\":\"$request\",\"last\":\"2s\"}" >"$WORK/natspub" 2>&1 || { cat "$WORK/natspub" >&2; fail "nats pub"; }
+    in_net "$NATS_COMMAND" pub snapshot.request "{\"name\":\"$request\",\"last\":\"2s\"}" >"$WORK/natspub" 2>&1 || { cat "$WORK/natspub" >&2; fail "nats pub"; }
     wait_for 30 "snapshot.ready for the nats command" grep -q "$request" "$WORK/natssub.out"
-    in_net "$PEERS/nats" request snapshot.list '{}' --raw 2>/dev/null | jq -e --arg n $request '.snapshots[] | select(.name == $n)' >/dev/null || fail "nats request snapshot.list"
+    in_net "$NATS_COMMAND" request snapshot.list '{}' --raw 2>/dev/null | jq -e --arg n $request '.snapshots[] | select(.name == $n)' >/dev/null || fail "nats request snapshot.list"
     say "nats-server $1: the nats command got $request"
 }
 
 one_server "$NATS_SERVER"
-if [ -x "$PEERS/nats-server" ]; then
-    one_server "$PEERS/nats-server"
-else
-    say "left out: the newest nats-server (tests/peers/build.sh has not been run)"
-fi
 no_sanitizer_report
 say passed
