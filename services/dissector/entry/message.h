@@ -1,0 +1,61 @@
+/* One half of an entry: a request, a response, or something pushed, as a protocol's parser fills it. Both halves of a pair write fields of the same detail, each field at most once between them.
+ *
+ *   values = field u8 | value ...        value: INT i64 le | BOOL u8 | TEXT u32 le, bytes | LIST u32 le size, (u32 le, bytes)... | MAP u32 le size, (u32 le, name, u32 le, bytes)...
+ *
+ * A message belongs to the engine's thread; one comes from conversation_message() and goes to conversation_request(), _response(), _push() or _drop(). Redaction happens here, so that no parser can forget it.
+ * Out of memory: the value is left out and message->failed set; the engine counts it. */
+#ifndef DISSECTOR_ENTRY_MESSAGE_H
+#define DISSECTOR_ENTRY_MESSAGE_H
+#include <stdbool.h>
+#include "services/dissector/entry/field.h"
+
+enum incomplete { WHOLE, NO_REQUEST, NO_RESPONSE, GAP, TRUNCATED, HPACK, EVICTED, STARTED_BEFORE, ENDS_AFTER, INCOMPLETE_COUNT };
+extern const char *const incomplete_names[INCOMPLETE_COUNT]; /* "", "no_request", ... */
+
+enum redact_level { REDACT_OFF, REDACT_ON, REDACT_STRICT };
+
+/* Where stock Wireshark finds a byte: the number of the input and of the frame in that very file, from 1; frame 0: nowhere. */
+struct place { uint32_t input, frame; };
+
+struct protocol;
+#define MESSAGE_BYTES_MAX (1024u * 1024)    /* values of one message; what does not fit is left out and the message TRUNCATED */
+#define MESSAGE_SUMMARY_MAX 256
+struct message {
+    const struct protocol *protocol;        /* the conversation's, unless message_protocol said another (gRPC inside HTTP/2) */
+    int64_t first_ns, last_ns;              /* of the first and the last byte */
+    struct place at;                        /* of the last byte */
+    uint64_t from, to, acked;               /* offsets in its own stream; and how far the other side's stream had been received when it began */
+    uint64_t key;                           /* pairing */
+    int32_t status;                         /* status_code; 0: none */
+    uint32_t tag;                           /* the parser's own (HTTP keeps the method's kind for the response) */
+    uint8_t incomplete;                     /* enum incomplete: the first reason wins */
+    uint8_t redact;                         /* enum redact_level */
+    bool failed;
+    uint16_t summary_size;
+    char summary[MESSAGE_SUMMARY_MAX];
+    uint8_t *values;
+    uint32_t size, room;
+    uint32_t open_at;                       /* of the list or map being written */
+    uint8_t open_field;
+    struct message *next;
+};
+
+void message_text(struct message *m, uint8_t field, const void *text, size_t size);
+void message_string(struct message *m, uint8_t field, const char *text);
+void message_int(struct message *m, uint8_t field, int64_t value);
+void message_bool(struct message *m, uint8_t field, bool value);
+/* Between open and close only the values of this list or map. An empty one leaves nothing behind. */
+void message_open(struct message *m, uint8_t field);
+void message_item(struct message *m, const void *text, size_t size);
+/* The same name again is joined by ", " only where the caller does so first. */
+void message_pair(struct message *m, const void *name, size_t name_size, const void *text, size_t size);
+void message_close(struct message *m);
+/* A body: UTF-8 as it is, else base64 with "base64" in encoding_field. content_type (may be empty) tells redaction what it reads. */
+void message_body(struct message *m, uint8_t field, uint8_t encoding_field, const void *data, size_t size, const char *content_type, size_t content_type_size);
+/* The one-line summary; what is already there is replaced, what is too long is cut at a character. Not redacted: give it what was. */
+void message_summary(struct message *m, const void *text, size_t size);
+void message_incomplete(struct message *m, enum incomplete reason);
+void message_protocol(struct message *m, const struct protocol *protocol);
+/* Borrowed until the next write; NULL where the field has not been written (TEXT alone). As it was written, redacted. */
+const char *message_get_text(const struct message *m, uint8_t field, size_t *ret_size);
+#endif
