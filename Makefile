@@ -31,7 +31,7 @@ else
 endif
 
 # The packages they come from: deploy/packages.txt.
-PKGS     := libnats libuv libprotobuf-c liblz4 libbpf libpcap liburing libxxhash libcurl libmicrohttpd jansson libmnl libcrypto libcap-ng
+PKGS     := libnats libuv libprotobuf-c liblz4 libbpf libpcap liburing libxxhash libcurl libmicrohttpd jansson libmnl libcrypto libcap-ng sqlite3 libnghttp2 zlib libbrotlidec libzstd libpcre2-8
 CPPFLAGS += -D_GNU_SOURCE -DTAPELOOP_VERSION='"$(VERSION)"' -I. -Ilib -I$(GEN) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wno-format-zero-length -Werror
 # Sanitizers add paths that gcc takes for ways to an uninitialised variable.

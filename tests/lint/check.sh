@@ -62,6 +62,9 @@ check_includes() {
         home("^protobuf-c/", "^lib/wire/")
         home("^(lz4|xxhash)", "^lib/capfile/")
         home("^(liburing|bpf/|cap-ng|libmnl/)", "^services/capturer/")
+        home("^sqlite3\\.h$", "^services/dissector/(database|query)/")
+        home("^(nghttp2|zlib\\.h|brotli|zstd)", "^services/dissector/protocols/")
+        home("^pcre2\\.h$", "^services/dissector/query/")
         home("^cmocka\\.h$", "^tests/")
         next
     }

@@ -40,7 +40,7 @@ struct record {
     struct place request_at, response_at;
     uint32_t summary_size, values_size;
 };
-static_assert(sizeof(struct record) == 136 && sizeof(struct record) % 8 == 0, "no holes");
+static_assert(sizeof(struct record) == 128, "no holes");
 #define RECORD_BYTES_MAX (sizeof(struct record) + MESSAGE_SUMMARY_MAX + 2 * MESSAGE_BYTES_MAX + 8)
 
 static inline const char *record_summary(const struct record *r) { return (const char *)(r + 1); }
