@@ -14,7 +14,7 @@
 #include "mem/cleanup.h"
 
 #define LOG_TAIL_BYTES 2048
-/* The streams of proto/streams.json may hold 640 MiB; the limit only has to lie above, and must not depend on how full the disk is when the server starts. */
+/* The streams of proto/streams.json may hold 768 MiB; the limit only has to lie above, and must not depend on how full the disk is when the server starts. */
 #define STORE_LIMIT "4GB"
 
 static int resolve(const char *host, uint16_t port, struct addrinfo **ret)
