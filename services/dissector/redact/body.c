@@ -1,0 +1,193 @@
+/* Bodies: JSON (RFC 8259, also several in a row), forms (application/x-www-form-urlencoded, multipart/form-data of RFC 7578). They may be cut off anywhere. See redact.h. */
+#include <string.h>
+
+#include "services/dissector/redact/pairs.h"
+#include "services/dissector/redact/redact.h"
+#include "services/dissector/redact/writer.h"
+
+#define KEY_BYTES_MAX 64 /* longer keys are no secret's name */
+
+static size_t skip_space(const char *text, size_t at, size_t size)
+{
+    while (at < size && (text[at] == ' ' || text[at] == '\t' || text[at] == '\r' || text[at] == '\n'))
+        at++;
+    return at;
+}
+
+/* The quote that ends the string whose first byte is at `at`; size where it is cut off. */
+static size_t string_end(const char *text, size_t at, size_t size)
+{
+    for (size_t from = at; from < size;) {
+        const char *quote = memchr(text + from, '"', size - from);
+        if (!quote)
+            return size;
+        size_t end = (size_t)(quote - text), slashes = 0;
+        while (end - slashes > at && text[end - slashes - 1] == '\\')
+            slashes++;
+        if (slashes % 2 == 0)
+            return end;
+        from = end + 1;
+    }
+    return size;
+}
+
+/* A key may be written with escapes: "pass\u0077ord". */
+static bool key_is_secret(const char *text, size_t size)
+{
+    if (!memchr(text, '\\', size))
+        return redact_is_secret_name(text, size);
+    char key[KEY_BYTES_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < size && n < sizeof key; i++) {
+        if (text[i] != '\\' || i + 1 == size) {
+            key[n++] = text[i];
+            continue;
+        }
+        i++;
+        unsigned value = 0;
+        if (text[i] != 'u' || size - i < 5) {
+            key[n++] = text[i];
+            continue;
+        }
+        for (unsigned digit = 1; digit <= 4; digit++) {
+            char c = redact_lower(text[i + digit]);
+            value = value * 16 + (c >= '0' && c <= '9' ? (unsigned)(c - '0') : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 0);
+        }
+        key[n++] = value < 128 ? (char)value : '?';
+        i += 4;
+    }
+    return redact_is_secret_name(key, n);
+}
+
+/* Behind the value that begins at `at` (not a string). */
+static size_t value_end(const char *text, size_t at, size_t size)
+{
+    size_t depth = 0;
+    for (; at < size; at++) {
+        char c = text[at];
+        if (c == '"')
+            at = string_end(text, at + 1, size);
+        else if (c == '{' || c == '[')
+            depth++;
+        else if (c == '}' || c == ']') {
+            if (depth == 0)
+                return at;
+            if (--depth == 0)
+                return at + 1;
+        } else if (depth == 0 && (c == ',' || c == ' ' || c == '\t' || c == '\r' || c == '\n'))
+            return at;
+    }
+    return size;
+}
+
+static void cut_json(struct redact_writer *w, size_t size)
+{
+    static const char quoted[] = "\"" REDACT_TEXT "\"";
+    const char *text = w->text, *quote;
+    for (size_t at = 0; at < size && (quote = memchr(text + at, '"', size - at));) {
+        size_t key = (size_t)(quote - text) + 1, key_end = string_end(text, key, size);
+        if (key_end == size)
+            return;
+        at = skip_space(text, key_end + 1, size);
+        if (at == size || text[at] != ':')
+            continue;
+        at = skip_space(text, at + 1, size);
+        if (at == size || !key_is_secret(text + key, key_end - key))
+            continue;
+        if (text[at] == '"') {
+            size_t end = string_end(text, at + 1, size);
+            redact_writer_cut(w, at + 1, end);
+            at = end + 1;
+            continue;
+        }
+        size_t end = value_end(text, at, size);
+        if (end > at && !(end - at == 4 && memcmp(text + at, "null", 4) == 0))
+            redact_writer_cut_as(w, at, end, quoted, sizeof quoted - 1);
+        at = end;
+    }
+}
+
+/* The value of name= in a part's headers. */
+static bool part_is_secret(const char *headers, size_t size)
+{
+    for (size_t at = 0; at + 5 < size; at++) {
+        if (!REDACT_IS(headers + at, 5, "name=") || (at && headers[at - 1] != ' ' && headers[at - 1] != ';' && headers[at - 1] != '\t'))
+            continue;
+        at += 5;
+        bool quoted = headers[at] == '"';
+        at += quoted;
+        size_t end = redact_find_any(headers, at, size, quoted ? "\"" : "; \r\n");
+        return redact_is_secret_name(headers + at, end - at);
+    }
+    return false;
+}
+
+/* The first line is the delimiter of all parts. */
+static void cut_multipart(struct redact_writer *w, size_t size)
+{
+    const char *text = w->text;
+    size_t line = redact_find_any(text, 0, size, "\r\n");
+    if (line < 3 || line == size || memcmp(text, "--", 2) != 0)
+        return;
+    for (size_t at = 0; at < size;) {
+        const char *blank = memmem(text + at, size - at, "\r\n\r\n", 4), *next;
+        size_t skip = 4;
+        if (!blank) {
+            blank = memmem(text + at, size - at, "\n\n", 2);
+            skip = 2;
+        }
+        if (!blank)
+            return;
+        size_t content = (size_t)(blank - text) + skip;
+        next = memmem(text + content, size - content, text, line);
+        size_t end = next ? (size_t)(next - text) : size;
+        if (part_is_secret(text + at, content - at)) {
+            size_t until = end;
+            while (next && until > content && (text[until - 1] == '\n' || text[until - 1] == '\r'))
+                until--;
+            redact_writer_cut(w, content, until);
+        }
+        at = end;
+    }
+}
+
+enum body_kind { BODY_OTHER, BODY_JSON, BODY_FORM, BODY_MULTIPART };
+
+/* By the type that was told, else by what it looks like: browsers send JSON as text/plain, too. */
+static enum body_kind kind_of(const char *type, size_t type_size, const char *text, size_t size)
+{
+    for (size_t i = 0; i + 4 <= type_size; i++) {
+        if (REDACT_IS(type + i, 4, "json"))
+            return BODY_JSON;
+        if (type_size - i >= 10 && REDACT_IS(type + i, 10, "urlencoded"))
+            return BODY_FORM;
+        if (type_size - i >= 10 && REDACT_IS(type + i, 10, "multipart/"))
+            return BODY_MULTIPART;
+    }
+    size_t at = skip_space(text, 0, size);
+    if (at < size && (text[at] == '{' || text[at] == '['))
+        return BODY_JSON;
+    if (type_size || at == size)
+        return BODY_OTHER;
+    if (size - at > 2 && memcmp(text + at, "--", 2) == 0)
+        return BODY_MULTIPART;
+    /* Without a type: the first name of a form. */
+    size_t end = redact_find_any(text, at, size, "= \t\r\n<>\"{}");
+    return end < size && text[end] == '=' ? BODY_FORM : BODY_OTHER;
+}
+
+ssize_t redact_body(const char *content_type, size_t content_type_size, const char *text, size_t size, bool strict, char *dst, size_t room)
+{
+    if (size == 0)
+        return REDACT_SAME;
+    if (strict)
+        return 0;
+    struct redact_writer w = redact_writer_over(text, dst, room);
+    switch (kind_of(content_type, content_type_size, text, size)) {
+    case BODY_JSON: cut_json(&w, size); break;
+    case BODY_FORM: redact_pairs(&w, 0, size, "&;", "&"); break;
+    case BODY_MULTIPART: cut_multipart(&w, size); break;
+    case BODY_OTHER: break;
+    }
+    return redact_writer_end(&w, size);
+}

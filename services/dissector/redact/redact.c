@@ -1,0 +1,198 @@
+/* Names, URLs and headers. See redact.h; bodies, SQL and Redis have files of their own. */
+#include "services/dissector/redact/redact.h"
+
+#include "services/dissector/redact/pairs.h"
+#include "services/dissector/redact/writer.h"
+
+#define NAME_BYTES_MAX 64 /* the longest secret name has 13; this leaves room for percent signs and prefixes */
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = redact_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* "user[password]", "user.password" and "password[]" are called by their last part. */
+static void last_part(const char **name, size_t *size)
+{
+    while (*size >= 2 && (*name)[*size - 1] == ']' && (*name)[*size - 2] == '[')
+        *size -= 2;
+    bool bracket = *size && (*name)[*size - 1] == ']';
+    if (bracket)
+        --*size;
+    for (size_t i = *size; i; i--)
+        if ((*name)[i - 1] == '[' || (!bracket && (*name)[i - 1] == '.')) {
+            *name += i;
+            *size -= i;
+            return;
+        }
+}
+
+/* Lower case, percent signs decoded, without "-", "_" and spaces: access_token, access-token and accessToken are one name. */
+static size_t normalise(const char *name, size_t size, char *dst)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < size && n < NAME_BYTES_MAX; i++) {
+        char c = name[i];
+        if (c == '%' && i + 2 < size && hex_digit(name[i + 1]) >= 0 && hex_digit(name[i + 2]) >= 0) {
+            c = (char)(hex_digit(name[i + 1]) * 16 + hex_digit(name[i + 2]));
+            i += 2;
+        }
+        if (c != '-' && c != '_' && c != ' ' && c != '+')
+            dst[n++] = redact_lower(c);
+    }
+    return n;
+}
+
+bool redact_is_secret_name(const char *name, size_t size)
+{
+    static const struct { const char *name; size_t size; } secrets[] = {
+        { "key", 3 }, { "sig", 3 }, { "code", 4 }, { "token", 5 }, { "secret", 6 }, { "apikey", 6 }, { "idtoken", 7 }, { "password", 8 }, { "signature", 9 }, { "accesstoken", 11 }, { "refreshtoken", 12 },
+        { "clientsecret", 12 },
+    };
+    char plain[NAME_BYTES_MAX];
+    if (size < 3 || size > NAME_BYTES_MAX * 3)
+        return false;
+    size_t n = normalise(name, size, plain);
+    const char *p = plain;
+    last_part(&p, &n);
+    if (n >= 4 && memcmp(p, "xamz", 4) == 0)
+        return true;
+    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
+        if (n == secrets[i].size && memcmp(p, secrets[i].name, n) == 0)
+            return true;
+    return false;
+}
+
+/* The user info of the authority that begins at `at` and ends before any of `ends`. Returns its end. */
+static size_t cut_user_info(struct redact_writer *w, size_t at, size_t size, const char *ends)
+{
+    size_t end = redact_find_any(w->text, at, size, ends);
+    const char *sign = end > at ? memrchr(w->text + at, '@', end - at) : NULL;
+    if (sign)
+        redact_writer_cut(w, at, (size_t)(sign - w->text));
+    return end;
+}
+
+void redact_pairs(struct redact_writer *w, size_t at, size_t size, const char *separators, const char *ends)
+{
+    while (at < size) {
+        size_t end = redact_find_any(w->text, at, size, separators);
+        const char *equals = memchr(w->text + at, '=', end - at);
+        if (equals && redact_is_secret_name(w->text + at, (size_t)(equals - w->text) - at)) {
+            size_t value = (size_t)(equals - w->text) + 1;
+            end = redact_find_any(w->text, value, size, ends);
+            redact_writer_cut(w, value, end);
+        } else if (end - at > 3) {
+            const char *nested = memmem(w->text + at, end - at, "://", 3);
+            if (nested)
+                (void)cut_user_info(w, (size_t)(nested - w->text) + 3, end, "/?#&");
+        }
+        at = end + 1;
+    }
+}
+
+/* Where the authority of a whole URL ("scheme://", "//") begins; 0: there is none at the front. */
+static size_t authority_at(const char *text, size_t size)
+{
+    size_t i = 0;
+    while (i < size && ((text[i] >= '0' && text[i] <= '9') || (redact_lower(text[i]) >= 'a' && redact_lower(text[i]) <= 'z') || text[i] == '+' || text[i] == '-' || text[i] == '.'))
+        i++;
+    if (i && i < size && text[i] == ':')
+        i++;
+    else if (i)
+        return 0;
+    return size - i >= 2 && text[i] == '/' && text[i + 1] == '/' ? i + 2 : 0;
+}
+
+ssize_t redact_url(const char *text, size_t size, char *dst, size_t room)
+{
+    if (size == 0 || (!memchr(text, '=', size) && !memchr(text, '@', size)))
+        return REDACT_SAME;
+    struct redact_writer w = redact_writer_over(text, dst, room);
+    size_t at = authority_at(text, size);
+    if (at)
+        at = cut_user_info(&w, at, size, "/?#");
+    else if (text[0] != '/' && text[0] != '?') { /* the authority alone, "user:password@host:443" */
+        size_t end = redact_find_any(text, 0, size, "@/?#=&"), colon = redact_find_any(text, 0, size, ":@");
+        if (end < size && text[end] == '@' && colon < end && !REDACT_IS(text, colon, "mailto"))
+            at = cut_user_info(&w, 0, size, "/?#");
+    }
+    redact_pairs(&w, at, size, "?&#;", "&#");
+    return redact_writer_end(&w, size);
+}
+
+enum header_kind { HEADER_PLAIN, HEADER_SECRET, HEADER_SCHEME, HEADER_COOKIE, HEADER_SET_COOKIE, HEADER_URL };
+
+/* Called for every header: one comparison for most of them. */
+static enum header_kind kind_of(const char *name, size_t size)
+{
+#define NAMED(literal) (memcmp(name, literal, sizeof(literal) - 1) == 0)
+    if (size > 4 && memcmp(name + size - 4, "-bin", 4) == 0) /* gRPC metadata in base64 */
+        size -= 4;
+    switch (size) {
+    case 6: return NAMED("cookie") ? HEADER_COOKIE : NAMED("apikey") ? HEADER_SECRET : HEADER_PLAIN;
+    case 7: return NAMED("cookie2") ? HEADER_COOKIE : NAMED("referer") ? HEADER_URL : NAMED("api-key") ? HEADER_SECRET : HEADER_PLAIN;
+    case 8: return NAMED("location") ? HEADER_URL : HEADER_PLAIN;
+    case 9: return NAMED("x-api-key") ? HEADER_SECRET : HEADER_PLAIN;
+    case 10: return NAMED("set-cookie") ? HEADER_SET_COOKIE : HEADER_PLAIN;
+    case 11: return NAMED("set-cookie2") ? HEADER_SET_COOKIE : HEADER_PLAIN;
+    case 12: return NAMED("x-auth-token") ? HEADER_SECRET : HEADER_PLAIN;
+    case 13: return NAMED("authorization") ? HEADER_SCHEME : NAMED("private-token") || NAMED("x-vault-token") ? HEADER_SECRET : HEADER_PLAIN;
+    case 14: return NAMED("x-access-token") || NAMED("x-goog-api-key") ? HEADER_SECRET : NAMED("x-original-url") ? HEADER_URL : HEADER_PLAIN;
+    case 15: return NAMED("x-forwarded-uri") ? HEADER_URL : HEADER_PLAIN;
+    case 16: return NAMED("content-location") ? HEADER_URL : HEADER_PLAIN;
+    case 19: return NAMED("proxy-authorization") ? HEADER_SCHEME : HEADER_PLAIN;
+    case 20: return NAMED("x-amz-security-token") ? HEADER_SECRET : HEADER_PLAIN;
+    case 21: return NAMED("x-envoy-original-path") ? HEADER_URL : HEADER_PLAIN;
+    default: return HEADER_PLAIN;
+    }
+#undef NAMED
+}
+
+/* How much of the value is an authentication scheme (RFC 9110 section 11.4: a token, then a space); 0: there is none, and all of it may be the secret. */
+#define SCHEME_BYTES_MAX 24 /* AWS4-HMAC-SHA256 has 16; a long first word is a credential */
+static size_t scheme_size(const char *text, size_t size)
+{
+    size_t i = 0;
+    while (i < size && i <= SCHEME_BYTES_MAX && ((text[i] >= '0' && text[i] <= '9') || (redact_lower(text[i]) >= 'a' && redact_lower(text[i]) <= 'z') || text[i] == '-' || text[i] == '_'))
+        i++;
+    if (!i || i > SCHEME_BYTES_MAX || i == size || text[i] != ' ' || (text[0] >= '0' && text[0] <= '9'))
+        return 0;
+    while (i < size && text[i] == ' ')
+        i++;
+    return i;
+}
+
+/* "name=value; name=value": every value; of a Set-Cookie the first alone, the rest are attributes. A piece without a name is a value. */
+static void cut_cookies(struct redact_writer *w, size_t size, bool first_alone)
+{
+    for (size_t at = 0; at < size;) {
+        while (at < size && (w->text[at] == ' ' || w->text[at] == '\t'))
+            at++;
+        const char *semicolon = memchr(w->text + at, ';', size - at);
+        size_t end = semicolon ? (size_t)(semicolon - w->text) : size;
+        const char *equals = memchr(w->text + at, '=', end - at);
+        redact_writer_cut(w, equals ? (size_t)(equals - w->text) + 1 : at, end);
+        if (first_alone)
+            return;
+        at = end + 1;
+    }
+}
+
+ssize_t redact_header(const char *name, size_t name_size, const char *text, size_t size, char *dst, size_t room)
+{
+    enum header_kind kind = kind_of(name, name_size);
+    if (kind == HEADER_PLAIN || size == 0)
+        return REDACT_SAME;
+    if (kind == HEADER_URL)
+        return redact_url(text, size, dst, room);
+    struct redact_writer w = redact_writer_over(text, dst, room);
+    if (kind == HEADER_COOKIE || kind == HEADER_SET_COOKIE)
+        cut_cookies(&w, size, kind == HEADER_SET_COOKIE);
+    else
+        redact_writer_cut(&w, kind == HEADER_SCHEME ? scheme_size(text, size) : 0, size);
+    return redact_writer_end(&w, size);
+}
