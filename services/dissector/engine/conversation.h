@@ -50,7 +50,8 @@ struct message *conversation_oldest(struct conversation *c, uint64_t key);
 uint32_t conversation_unanswered(const struct conversation *c);
 
 /* From the bytes behind those that this call consumes (of this side; of the other, from its next byte on), the conversation is `next`'s. The old state is closed after this call returns; what it left unanswered is emitted. */
-void conversation_switch(struct conversation *c, const struct protocol *next);
+/* Returns next's state, zeroed, for what it must know from the start (its header says which); NULL where it has none or there is no memory. */
+void *conversation_switch(struct conversation *c, const struct protocol *next);
 /* The same with whatever the next bytes look like (CONNECT, STARTTLS). */
 void conversation_detect_again(struct conversation *c);
 /* The rest cannot be read (encrypted): nothing more is kept of it. */

@@ -28,6 +28,7 @@ struct protocol {
     const struct detail *detail;
     uint16_t ports[PROTOCOL_PORTS_MAX]; /* of servers; hints */
     const struct protocol *carrier;     /* not NULL: found only inside this one, by conversation_switch or message_protocol; then detect (and where it has no stream of its own, parse) may be NULL */
+    bool connection;                    /* its entries tell of whole connections (TCP, UDP): the engine makes them, and no slot below is filled */
     size_t state_size;                  /* conversation_state(): zeroed, one per conversation */
     int64_t idle_ns;                    /* datagrams: unanswered requests are given up after this; 0: the engine's own limit */
 
@@ -45,6 +46,8 @@ struct protocol {
     /* The last call: emit what is half done (conversation_end() says why), free what state holds. Unanswered requests are the engine's. May be NULL. */
     void (*close)(struct conversation *c);
 };
+
+extern const struct protocol protocol_tcp, protocol_udp; /* connection_fields.c */
 
 extern const struct protocol *const protocols[];
 extern const size_t protocols_count;

@@ -1,0 +1,174 @@
+#include <stdlib.h>
+#include <string.h>
+#include "services/dissector/engine/internal.h"
+
+#define VALUES_KEPT_MAX (64u * 1024) /* room that a message keeps for its next use */
+#define RECORD_ROOM_LEAST (16u * 1024)
+
+struct message *message_take(struct shard *shard)
+{
+    struct message *m = shard->spare;
+    if (m) {
+        shard->spare = m->next;
+    } else {
+        m = calloc(1, sizeof *m);
+        if (!m) {
+            shard->counters.failed++;
+            m = &shard->nothing;
+        }
+    }
+    uint8_t *values = m->values;
+    uint32_t room = m->room;
+    memset(m, 0, offsetof(struct message, summary));
+    m->values = values;
+    m->room = room;
+    m->size = 0;
+    m->open_at = UINT32_MAX;
+    m->next = NULL;
+    m->failed = m == &shard->nothing;
+    return m;
+}
+
+void message_give_back(struct shard *shard, struct message *m)
+{
+    if (!m || m == &shard->nothing)
+        return;
+    if (m->failed)
+        shard->counters.failed++;
+    if (m->room > VALUES_KEPT_MAX) {
+        free(m->values);
+        m->values = NULL;
+        m->room = 0;
+    }
+    m->next = shard->spare;
+    shard->spare = m;
+}
+
+static bool make_room(struct shard *shard, uint32_t size)
+{
+    if (size <= shard->record_room)
+        return true;
+    uint32_t room = shard->record_room ? shard->record_room : RECORD_ROOM_LEAST;
+    while (room < size)
+        room *= 2;
+    uint8_t *record = realloc(shard->record, room);
+    if (!record)
+        return false;
+    shard->record = record;
+    shard->record_room = room;
+    return true;
+}
+
+static void fill_tuple(const struct conversation *c, struct tuple *ret)
+{
+    *ret = c->tuple;
+    if (!c->swapped)
+        return;
+    memcpy(ret->source, c->tuple.destination, sizeof ret->source);
+    memcpy(ret->destination, c->tuple.source, sizeof ret->destination);
+    ret->source_port = c->tuple.destination_port;
+    ret->destination_port = c->tuple.source_port;
+}
+
+static void fill_record(struct conversation *c, const struct message *request, const struct message *response, enum incomplete reason, uint8_t flags, struct record *r)
+{
+    const struct message *first = request ? request : response;
+    *r = (struct record){ .view = c->view, .timestamp_ns = first->first_ns, .connection_ns = c->first_ns, .node = c->node, .index = c->entries, .flags = flags, .shard = c->shard->number };
+    fill_tuple(c, &r->tuple);
+    int number = protocol_number(response && response->protocol != c->protocol ? response->protocol : first->protocol);
+    r->protocol = (uint8_t)number;
+    if (request) {
+        r->flags |= RECORD_HAS_REQUEST;
+        r->request_at = request->at;
+        r->status = request->status;
+        r->incomplete = request->incomplete;
+    }
+    if (response) {
+        r->flags |= RECORD_HAS_RESPONSE;
+        r->response_at = response->at;
+        r->status = response->status ? response->status : r->status;
+        r->incomplete = r->incomplete ? r->incomplete : response->incomplete;
+    }
+    if (request && response) {
+        r->elapsed_ns = response->first_ns > request->first_ns ? response->first_ns - request->first_ns : 0;
+        r->duration_ns = response->last_ns > request->first_ns ? response->last_ns - request->first_ns : 0;
+    } else {
+        r->duration_ns = first->last_ns > first->first_ns ? first->last_ns - first->first_ns : 0;
+    }
+    if (r->incomplete == WHOLE)
+        r->incomplete = (uint8_t)reason;
+}
+
+static void give_out(struct conversation *c, const struct message *request, const struct message *response, enum incomplete reason, uint8_t flags)
+{
+    struct shard *shard = c->shard;
+    const struct message *first = request ? request : response, *second = request ? response : NULL;
+    const struct message *summary = second && first->summary_size == 0 ? second : first;
+    uint32_t values = first->size + (second ? second->size : 0);
+    uint32_t size = ((uint32_t)sizeof(struct record) + summary->summary_size + values + 7u) & ~7u;
+    if (!make_room(shard, size)) {
+        shard->counters.failed++;
+        return;
+    }
+    memset(shard->record + size - 8, 0, 8);
+    struct record *r = (struct record *)shard->record;
+    fill_record(c, request, response, reason, flags, r);
+    r->size = size;
+    r->summary_size = summary->summary_size;
+    r->values_size = values;
+    uint8_t *p = (uint8_t *)(r + 1);
+    memcpy(p, summary->summary, summary->summary_size);
+    p += summary->summary_size;
+    if (first->size)
+        memcpy(p, first->values, first->size);
+    if (second && second->size)
+        memcpy(p + first->size, second->values, second->size);
+    shard->counters.entries++;
+    int e = shard->failed ? 0 : shard->sink.entry(shard->sink.context, r);
+    if (e != 0)
+        shard->failed = e;
+}
+
+static bool wanted(const struct shard *shard, const struct message *m)
+{
+    int number = protocol_number(m->protocol);
+    return number >= 0 && (shard->options.protocols == 0 || (shard->options.protocols & UINT64_C(1) << number));
+}
+
+void emit_entry(struct conversation *c, struct message *request, struct message *response, enum incomplete reason, uint8_t flags)
+{
+    const struct message *any = response && request && response->protocol != request->protocol ? response : request ? request : response;
+    if (any && any != &c->shard->nothing && wanted(c->shard, any))
+        give_out(c, request, response, reason, flags);
+    c->entries++;
+    message_give_back(c->shard, request);
+    message_give_back(c->shard, response);
+}
+
+void conversation_pair(struct conversation *c, struct message *request, struct message *response)
+{
+    if (!request && !response)
+        return;
+    enum incomplete reason = request && response ? WHOLE : request ? NO_RESPONSE : NO_REQUEST;
+    if (reason == NO_RESPONSE && c->end == END_INPUT)
+        reason = ENDS_AFTER;
+    else if (reason == NO_RESPONSE && c->end == END_EVICTED)
+        reason = EVICTED;
+    else if (reason == NO_REQUEST && conversation_started_before(c))
+        reason = STARTED_BEFORE;
+    emit_entry(c, request, response, reason, 0);
+}
+
+void conversation_push(struct conversation *c, enum side side, struct message *m)
+{
+    uint8_t flags = RECORD_ONE_WAY;
+    if (side == SIDE_SERVER)
+        emit_entry(c, NULL, m, WHOLE, flags | RECORD_FROM_SERVER);
+    else
+        emit_entry(c, m, NULL, WHOLE, flags);
+}
+
+void conversation_drop(struct conversation *c, struct message *m)
+{
+    message_give_back(c->shard, m);
+}

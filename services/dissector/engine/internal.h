@@ -1,0 +1,149 @@
+/* What the files of the engine share. Nobody else includes this.
+ *
+ *   shard.c       connections by tuple and point, their timers and their eviction
+ *   segments.c    TCP: in order, without holes, cause before effect (the copies of packets that wait)
+ *   feed.c        bytes to parsers, what they leave over, gaps
+ *   detect.c      whose parser
+ *   pairing.c     requests and responses
+ *   emit.c        messages to records
+ *   connection.c  the entry of the connection itself */
+#ifndef DISSECTOR_ENGINE_INTERNAL_H
+#define DISSECTOR_ENGINE_INTERNAL_H
+#include "services/dissector/engine/conversation.h"
+#include "services/dissector/engine/shard.h"
+#include "services/dissector/protocols/protocol.h"
+
+/* Packet times, see the shared limits: a connection that says nothing for this long is over. */
+#define IDLE_TCP_NS INT64_C(300000000000)
+#define IDLE_HALF_OPEN_NS INT64_C(60000000000)
+#define IDLE_CLOSED_NS INT64_C(5000000000)
+#define IDLE_UDP_NS INT64_C(60000000000)
+#define DETECT_BYTES_MAX 8192u      /* of one side, before a stream is taken for unknown */
+#define DETECT_TRIES_MAX 64u        /* packets of a stream without a beginning that are looked at */
+#define PATIENCE_PACKETS 24u        /* that pass while a hole which the receiver has acknowledged, or a cause, is waited for */
+#define WAITING_BYTES_MAX (1024u * 1024) /* held of one side behind a hole: a receive window's order */
+#define DETECTED_MAX 4u             /* protocols of one connection that its entry names */
+
+/* Bytes from `offset` on came with this packet. */
+struct mark { uint64_t offset, acked; int64_t time_ns; struct place place; };
+
+/* A packet that waits: for those before it, or for what its sender had seen of the other side. */
+struct waiting { struct waiting *next; uint64_t offset, acked; uint32_t captured, payload; int64_t time_ns; struct place place; uint8_t data[]; };
+
+/* One direction. Direction 0 is that of the SYN, or of the first packet seen. */
+struct stream {
+    /* feed.c: what the parser has left over */
+    uint8_t *held; uint32_t held_size, held_room;
+    struct mark *marks; uint32_t marks_count, marks_room; /* of the held bytes, in order */
+    struct mark now;                /* of the packet being fed */
+    const uint8_t *base; uint64_t base_offset; /* of the data in the call under way */
+    uint64_t fed;                   /* offset behind the last byte given to the feeder */
+    uint64_t gap_end;               /* offset behind the last gap; 0: none */
+    bool finished;
+    /* segments.c */
+    bool known, soft;               /* seq is known; only from the other side's acknowledgements */
+    bool syn, fin, fin_fed, isn_known;
+    uint32_t isn, seq;              /* seq: that of the byte at `fed` */
+    uint64_t acked;                 /* greatest offset that the other side has acknowledged */
+    uint64_t fin_offset;
+    struct waiting *waiting;        /* by offset */
+    uint32_t waiting_bytes;
+    uint8_t window_scale;
+    /* the connection's entry */
+    uint64_t packets, bytes, payload, retransmitted, out_of_order, zero_windows, keep_alives, missing;
+};
+
+enum timer { TIMER_TCP, TIMER_HALF_OPEN, TIMER_CLOSED, TIMER_UDP, TIMERS };
+
+struct conversation {
+    struct shard *shard;
+    struct conversation *next_in_bucket;
+    struct conversation *older, *newer; /* in the timer's list */
+    uint64_t hash, point;
+    struct tuple tuple;             /* source: direction 0's sender */
+    uint32_t node, view;
+    uint8_t timer;
+    bool tcp;
+    bool swapped;                   /* the client is direction 1 */
+    bool side_known;                /* by handshake or by content */
+    bool handshake;                 /* direction 0 sent a SYN */
+    bool ignored;                   /* nothing more is parsed */
+    bool parsing;                   /* a call into the protocol is under way */
+    bool detect_again;
+    bool unsure, pipelined, answered_since_gap; /* pairing after a gap of the client's side */
+    uint8_t end;                    /* enum conversation_end */
+    uint8_t reset;                  /* 1 + direction that sent RST */
+    uint8_t desyncs, detect_tries, detect_no; /* detect_no: bit per direction that is nobody's */
+    uint8_t detected_count;
+    const struct protocol *detected[DETECTED_MAX];
+    const struct protocol *protocol, *switch_to;
+    void *state, *switch_state;
+    struct stream streams[2];
+    uint32_t stalled;               /* packets since something has been waiting */
+    int64_t first_ns, last_ns, synack_ns, established_ns;
+    struct place first_at, last_at;
+    uint32_t entries;
+    struct message *pending_first, *pending_last;
+    uint32_t pending_count;
+};
+
+struct shard {
+    uint8_t number;
+    struct shard_options options;
+    struct shard_sink sink;
+    int failed;                     /* the sink's word; ends everything */
+    struct shard_counters counters;
+    struct conversation **buckets; uint32_t buckets_count, connections;
+    struct { struct conversation *oldest, *newest; } timers[TIMERS];
+    int64_t now_ns;                 /* greatest packet time */
+    int64_t looked_ns;              /* timers were looked at */
+    uint64_t held_bytes;
+    uint32_t views;
+    struct message *spare;          /* messages for use again */
+    struct message nothing;         /* where there is no memory for one */
+    uint8_t *record; uint32_t record_room;
+};
+
+static inline unsigned direction_of(const struct conversation *c, enum side side) { return (unsigned)side ^ c->swapped; }
+static inline enum side side_of(const struct conversation *c, unsigned direction) { return (enum side)(direction ^ c->swapped); }
+
+/* feed.c. In order and without holes: bytes, a gap, the end of a direction, the end of all. */
+void feed_bytes(struct conversation *c, unsigned direction, const uint8_t *data, uint32_t size, const struct mark *mark);
+void feed_datagram(struct conversation *c, unsigned direction, const uint8_t *data, uint32_t size, const struct mark *mark);
+void feed_gap(struct conversation *c, unsigned direction, uint64_t lost);
+void feed_finish(struct conversation *c, unsigned direction);
+void feed_close(struct conversation *c, enum conversation_end end);
+/* Keeps bytes (those at offset mark->offset on) behind what is held. False: no memory, or too many. */
+bool feed_hold(struct conversation *c, unsigned direction, const uint8_t *data, uint32_t size, const struct mark *mark);
+void feed_drop_held(struct conversation *c, unsigned direction, uint32_t size);
+/* Hands what is held to the parser. */
+void feed_held(struct conversation *c, unsigned direction);
+/* state: zeroed or filled already, taken over; NULL: made here. */
+void feed_open(struct conversation *c, const struct protocol *protocol, void *state);
+
+/* detect.c: no protocol yet. The bytes are held already. */
+void detect_stream(struct conversation *c, unsigned direction);
+/* False: nobody's. */
+bool detect_datagram(struct conversation *c, unsigned direction, const uint8_t *data, uint32_t size);
+
+/* segments.c */
+void segments_packet(struct conversation *c, unsigned direction, const struct shard_packet *packet);
+/* Everything that waits goes out, with gaps where something is missing. */
+void segments_flush(struct conversation *c);
+void segments_free(struct conversation *c);
+
+/* pairing.c */
+void pairing_gap(struct conversation *c, unsigned direction);
+void pairing_close(struct conversation *c);
+
+/* emit.c: takes the messages. reason: for an entry whose messages have none of their own. */
+void emit_entry(struct conversation *c, struct message *request, struct message *response, enum incomplete reason, uint8_t flags);
+struct message *message_take(struct shard *shard);
+void message_give_back(struct shard *shard, struct message *m);
+
+/* connection.c: after feed_close. Gives out the connection's entry and its view. */
+void connection_emit(struct conversation *c);
+
+/* shard.c */
+void shard_evict_for(struct shard *shard, const struct conversation *but);
+#endif

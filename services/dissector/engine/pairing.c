@@ -1,0 +1,155 @@
+/* Which response answers which request.
+ *
+ * In order, a response S can answer a request R only if
+ *   S.acked > R.from   its sender had received the beginning of R when S began, and
+ *   S.from >= R.acked  R's sender had not received S's beginning when R began.
+ * With one request under way at a time these two tell every pair, whatever was lost. With several (pipelining) they do not after a gap on the client's side: then nothing is paired until the line was quiet: a
+ * request that finds nothing unanswered and acknowledges everything that the server has said. After a gap on the server's side, requests whose response may lie in it stay alone.
+ * Datagrams have no offsets to compare: there only keys pair. */
+#include "services/dissector/engine/internal.h"
+
+static struct message *unlink_after(struct conversation *c, struct message *before)
+{
+    struct message *m = before ? before->next : c->pending_first;
+    if (before)
+        before->next = m->next;
+    else
+        c->pending_first = m->next;
+    if (c->pending_last == m)
+        c->pending_last = before;
+    c->pending_count--;
+    m->next = NULL;
+    return m;
+}
+
+static void append(struct conversation *c, struct message *m)
+{
+    if (c->pending_last)
+        c->pending_last->next = m;
+    else
+        c->pending_first = m;
+    c->pending_last = m;
+    c->pending_count++;
+}
+
+static enum incomplete alone_reason(const struct conversation *c)
+{
+    switch ((enum conversation_end)c->end) {
+    case END_INPUT: return ENDS_AFTER;
+    case END_EVICTED: return EVICTED;
+    default: return NO_RESPONSE;
+    }
+}
+
+/* The line is quiet: from this request on, pairs are certain again. */
+static void settle(struct conversation *c, const struct message *request)
+{
+    const struct stream *server = &c->streams[direction_of(c, SIDE_SERVER)];
+    if (c->unsure && c->pending_count == 0 && c->answered_since_gap && request->acked >= server->fed - server->held_size)
+        c->unsure = false;
+}
+
+void conversation_request(struct conversation *c, struct message *m, uint64_t key)
+{
+    m->key = key;
+    if (c->pending_count >= CONVERSATION_UNANSWERED_MAX) {
+        c->shard->counters.requests_evicted++;
+        emit_entry(c, unlink_after(c, NULL), NULL, EVICTED, 0);
+    }
+    if (c->tcp && key == KEY_IN_ORDER) {
+        settle(c, m);
+        if (c->unsure) {
+            emit_entry(c, m, NULL, GAP, 0);
+            return;
+        }
+        if (c->pending_last && c->pending_last->key == KEY_IN_ORDER && m->acked <= c->pending_last->acked)
+            c->pipelined = true;
+    }
+    append(c, m);
+}
+
+static bool lies_in_gap(const struct conversation *c, const struct message *request, const struct message *response)
+{
+    uint64_t gap_end = c->streams[direction_of(c, SIDE_SERVER)].gap_end;
+    return gap_end != 0 && request->acked < gap_end && response->from >= gap_end;
+}
+
+static struct message *find_in_order(struct conversation *c, const struct message *response)
+{
+    c->answered_since_gap = true;
+    while (c->pending_first && c->pending_first->key == KEY_IN_ORDER) {
+        const struct message *request = c->pending_first;
+        if (!c->tcp)
+            return unlink_after(c, NULL);
+        if (response->acked <= request->from)
+            return NULL; /* for something before it, that was lost */
+        if (!lies_in_gap(c, request, response) && response->from >= request->acked)
+            return unlink_after(c, NULL);
+        if (response->from < request->acked)
+            return NULL; /* the request came after it */
+        emit_entry(c, unlink_after(c, NULL), NULL, GAP, 0);
+    }
+    return NULL;
+}
+
+static bool too_late(const struct conversation *c, const struct message *request, const struct message *response)
+{
+    return !c->tcp && c->protocol && c->protocol->idle_ns && response->first_ns - request->first_ns > c->protocol->idle_ns;
+}
+
+static struct message *find_by_key(struct conversation *c, const struct message *response, uint64_t key)
+{
+    struct message *before = NULL;
+    for (struct message *m = c->pending_first; m;) {
+        struct message *next = m->next;
+        if (m->key == key) {
+            (void)unlink_after(c, before);
+            if (!too_late(c, m, response))
+                return m;
+            emit_entry(c, m, NULL, NO_RESPONSE, 0);
+        } else {
+            before = m;
+        }
+        m = next;
+    }
+    return NULL;
+}
+
+void conversation_response(struct conversation *c, struct message *m, uint64_t key)
+{
+    struct message *request = key == KEY_IN_ORDER ? find_in_order(c, m) : find_by_key(c, m, key);
+    if (request) {
+        emit_entry(c, request, m, WHOLE, 0);
+        return;
+    }
+    const struct stream *client = &c->streams[direction_of(c, SIDE_CLIENT)];
+    enum incomplete reason = conversation_started_before(c) ? STARTED_BEFORE : client->gap_end ? GAP : NO_REQUEST;
+    emit_entry(c, NULL, m, reason, 0);
+}
+
+struct message *conversation_oldest(struct conversation *c, uint64_t key)
+{
+    for (struct message *m = c->pending_first; m; m = m->next)
+        if (m->key == key)
+            return m;
+    return NULL;
+}
+
+uint32_t conversation_unanswered(const struct conversation *c) { return c->pending_count; }
+
+void pairing_gap(struct conversation *c, unsigned direction)
+{
+    if (c->tcp && side_of(c, direction) == SIDE_CLIENT && c->pipelined) {
+        c->unsure = true;
+        c->answered_since_gap = false;
+    }
+}
+
+void pairing_close(struct conversation *c)
+{
+    while (c->pending_first) {
+        const struct stream *server = &c->streams[direction_of(c, SIDE_SERVER)];
+        enum incomplete reason = c->tcp && server->gap_end > c->pending_first->acked ? GAP : alone_reason(c);
+        emit_entry(c, unlink_after(c, NULL), NULL, reason, 0);
+    }
+}

@@ -1,0 +1,269 @@
+/* TCP (RFC 9293): segments into streams without holes.
+ *
+ * Bytes go to the feeder in order, and after everything that their sender had acknowledged (cause before effect): captures put packets of the two sides into either order, and a lost request must not make the
+ * next response its own. What cannot go yet waits as a copy. A hole that the receiver has acknowledged was lost by the capture, not by the network: after some packets of patience it becomes a gap. A hole
+ * that nobody has acknowledged waits for the retransmission, until too much waits behind it. */
+#include <stdlib.h>
+#include <string.h>
+#include "services/dissector/engine/internal.h"
+
+enum { FLAG_FIN = 1, FLAG_SYN = 2, FLAG_RST = 4, FLAG_ACK = 16 };
+#define STREAM_START (UINT64_C(1) << 20) /* offset of a stream's first byte: a stream known by acknowledgements alone may turn out to begin a little before */
+#define SOFT_BEFORE_MAX 65536            /* how far before */
+#define JUMP_MAX (1 << 30)               /* RFC 7323: no window is larger; a sequence number further away is not of this connection */
+
+static int32_t distance(const struct stream *s, uint32_t seq) { return (int32_t)(seq - s->seq); }
+
+static void learn_syn(struct conversation *c, struct stream *s, const struct shard_packet *p)
+{
+    if (s->fed == 0)
+        s->fed = STREAM_START;
+    if (s->fed == STREAM_START && !s->syn) {
+        s->seq = p->seq + 1;
+        s->known = true;
+        s->soft = false;
+    }
+    s->syn = s->isn_known = true;
+    s->isn = p->seq;
+    s->window_scale = p->window_scale;
+    if (!(p->flags & FLAG_ACK) && s == &c->streams[0])
+        c->handshake = c->side_known = true;
+    else if ((p->flags & FLAG_ACK) && s == &c->streams[1])
+        c->synack_ns = p->time_ns;
+    else if ((p->flags & FLAG_ACK) && s == &c->streams[0] && !c->side_known) { /* the SYN itself was not captured: the one who answers is the server */
+        c->swapped = c->side_known = true;
+    }
+}
+
+/* What an acknowledgement says of the other side's stream. Returns its offset there. */
+static uint64_t learn_ack(struct stream *other, uint32_t ack)
+{
+    if (!other->known) {
+        other->known = other->soft = true;
+        other->fed = STREAM_START;
+        other->seq = ack;
+    }
+    int32_t d = distance(other, ack);
+    if (d > JUMP_MAX || d < -JUMP_MAX)
+        return other->fed;
+    uint64_t offset = other->fed + (uint64_t)(int64_t)d;
+    if (offset > other->acked)
+        other->acked = offset;
+    return offset;
+}
+
+/* Has everything been fed that the sender of these bytes had acknowledged? The number behind a FIN is no byte. */
+static bool caused(const struct conversation *c, unsigned direction, uint64_t acked)
+{
+    const struct stream *other = &c->streams[!direction];
+    return other->packets == 0 || other->fed >= acked || (other->fin && other->fed >= other->fin_offset);
+}
+
+static void feed(struct conversation *c, unsigned direction, const uint8_t *data, uint32_t captured, uint32_t payload, const struct mark *mark)
+{
+    struct stream *s = &c->streams[direction];
+    uint32_t skip = (uint32_t)(s->fed - mark->offset); /* fed already */
+    s->soft = false;
+    struct mark from = *mark;
+    from.offset = s->fed;
+    if (skip < captured) {
+        s->payload += captured - skip;
+        c->shard->counters.payload_bytes += captured - skip;
+        feed_bytes(c, direction, data + skip, captured - skip, &from);
+        skip = captured;
+    }
+    if (skip < payload)
+        feed_gap(c, direction, payload - skip);
+}
+
+static void wait_for(struct conversation *c, unsigned direction, const struct shard_packet *p, uint64_t offset, uint64_t acked)
+{
+    struct stream *s = &c->streams[direction];
+    struct waiting *w = malloc(sizeof *w + p->captured);
+    if (!w) {
+        c->shard->counters.failed++;
+        return;
+    }
+    *w = (struct waiting){ .offset = offset, .acked = acked, .captured = p->captured, .payload = p->payload, .time_ns = p->time_ns, .place = p->place };
+    memcpy(w->data, p->data, p->captured);
+    s->waiting_bytes += (uint32_t)sizeof *w + w->captured;
+    c->shard->held_bytes += sizeof *w + w->captured;
+    struct waiting **at = &s->waiting;
+    while (*at && (*at)->offset <= offset)
+        at = &(*at)->next;
+    w->next = *at;
+    *at = w;
+}
+
+static void forget(struct conversation *c, struct stream *s, struct waiting *w)
+{
+    s->waiting_bytes -= (uint32_t)sizeof *w + w->captured;
+    c->shard->held_bytes -= sizeof *w + w->captured;
+    free(w);
+}
+
+static void feed_first(struct conversation *c, unsigned direction)
+{
+    struct stream *s = &c->streams[direction];
+    struct waiting *w = s->waiting;
+    s->waiting = w->next;
+    struct mark mark = { .offset = w->offset, .acked = w->acked, .time_ns = w->time_ns, .place = w->place };
+    if (w->offset + w->payload > s->fed)
+        feed(c, direction, w->data, w->captured, w->payload, &mark);
+    forget(c, s, w);
+}
+
+static bool finish_if_due(struct conversation *c, unsigned direction)
+{
+    struct stream *s = &c->streams[direction];
+    if (!s->fin || s->fin_fed || s->waiting || s->fed < s->fin_offset)
+        return false;
+    s->fin_fed = true;
+    feed_finish(c, direction);
+    return true;
+}
+
+static void progress(struct conversation *c)
+{
+    bool moved;
+    do {
+        moved = false;
+        for (unsigned direction = 0; direction < 2; direction++) {
+            struct stream *s = &c->streams[direction];
+            while (s->waiting && s->waiting->offset <= s->fed && caused(c, direction, s->waiting->acked)) {
+                feed_first(c, direction);
+                moved = true;
+            }
+            moved = finish_if_due(c, direction) || moved;
+        }
+    } while (moved);
+}
+
+/* Gives up waiting for something: a hole becomes a gap. `all`: whatever it is; else only what has no hope or takes too much memory. False: nothing was given up. */
+static bool give_way(struct conversation *c, bool all)
+{
+    int blocked = -1;
+    for (unsigned direction = 0; direction < 2; direction++) {
+        struct stream *s = &c->streams[direction];
+        if (!s->waiting)
+            continue;
+        if (s->waiting->offset > s->fed) {
+            if (all || s->acked > s->fed || s->waiting_bytes > WAITING_BYTES_MAX) {
+                feed_gap(c, direction, s->waiting->offset - s->fed);
+                return true;
+            }
+        } else if (blocked < 0 || s->waiting->time_ns < c->streams[blocked].waiting->time_ns) {
+            blocked = (int)direction;
+        }
+    }
+    if (blocked < 0)
+        return false;
+    struct stream *s = &c->streams[blocked], *other = &c->streams[!blocked];
+    uint64_t until = s->waiting->acked;
+    if (other->waiting && other->waiting->offset < until)
+        until = other->waiting->offset;
+    if (until > other->fed)
+        feed_gap(c, !(unsigned)blocked, until - other->fed); /* acknowledged, never seen */
+    else
+        feed_first(c, (unsigned)blocked); /* each waits for the other: no cause can be told */
+    return true;
+}
+
+static void look_after_waiting(struct conversation *c)
+{
+    if (!c->streams[0].waiting && !c->streams[1].waiting) {
+        c->stalled = 0;
+        return;
+    }
+    bool full = c->streams[0].waiting_bytes > WAITING_BYTES_MAX || c->streams[1].waiting_bytes > WAITING_BYTES_MAX;
+    if (++c->stalled <= PATIENCE_PACKETS && !full)
+        return;
+    if (give_way(c, false)) {
+        progress(c);
+        c->stalled = 0;
+    }
+}
+
+static void take_payload(struct conversation *c, unsigned direction, const struct shard_packet *p, uint32_t seq, uint64_t acked)
+{
+    struct stream *s = &c->streams[direction];
+    if (!s->known) {
+        s->known = true;
+        s->fed = STREAM_START;
+        s->seq = seq;
+    }
+    int32_t d = distance(s, seq);
+    if (d < 0 && s->soft && d >= -SOFT_BEFORE_MAX && p->payload > 1) { /* seen later than its acknowledgement */
+        s->fed += (uint64_t)(int64_t)d;
+        s->seq = seq;
+        d = 0;
+    }
+    if (d > JUMP_MAX || d < -JUMP_MAX)
+        return;
+    uint64_t offset = s->fed + (uint64_t)(int64_t)d;
+    if (p->flags & FLAG_FIN) {
+        s->fin = true;
+        s->fin_offset = offset + p->payload;
+    }
+    if (p->payload == 0)
+        return;
+    if (offset + p->payload <= s->fed) {
+        if (d == -1 && p->payload == 1)
+            s->keep_alives++;
+        else
+            s->retransmitted++;
+        return;
+    }
+    if (d <= 0 && !s->waiting && caused(c, direction, acked)) {
+        struct mark mark = { .offset = offset, .acked = acked, .time_ns = p->time_ns, .place = p->place };
+        feed(c, direction, p->data, p->captured, p->payload, &mark);
+        return;
+    }
+    if (d > 0)
+        s->out_of_order++;
+    wait_for(c, direction, p, offset, acked);
+}
+
+void segments_packet(struct conversation *c, unsigned direction, const struct shard_packet *p)
+{
+    struct stream *s = &c->streams[direction], *other = &c->streams[!direction];
+    uint32_t seq = p->seq;
+    if (p->flags & FLAG_SYN) {
+        learn_syn(c, s, p);
+        seq++;
+    }
+    uint64_t acked = other->fed;
+    if (p->flags & FLAG_ACK) {
+        acked = learn_ack(other, p->ack);
+        if (direction == 0 && c->synack_ns && !c->established_ns && !(p->flags & (FLAG_SYN | FLAG_RST)))
+            c->established_ns = p->time_ns;
+    }
+    if (p->window == 0 && !(p->flags & (FLAG_SYN | FLAG_RST | FLAG_FIN)))
+        s->zero_windows++;
+    if (p->payload == 0 && s->known && distance(s, seq) == -1 && !(p->flags & (FLAG_SYN | FLAG_FIN | FLAG_RST)))
+        s->keep_alives++;
+    if (p->payload || (p->flags & FLAG_FIN))
+        take_payload(c, direction, p, seq, acked);
+    if (p->flags & FLAG_RST)
+        c->reset = (uint8_t)(1 + direction);
+    if (c->streams[0].waiting || c->streams[1].waiting || s->fin || other->fin)
+        progress(c);
+    look_after_waiting(c);
+}
+
+void segments_flush(struct conversation *c)
+{
+    progress(c);
+    while ((c->streams[0].waiting || c->streams[1].waiting) && give_way(c, true))
+        progress(c);
+}
+
+void segments_free(struct conversation *c)
+{
+    for (unsigned i = 0; i < 2; i++)
+        while (c->streams[i].waiting) {
+            struct waiting *w = c->streams[i].waiting;
+            c->streams[i].waiting = w->next;
+            forget(c, &c->streams[i], w);
+        }
+}

@@ -1,0 +1,64 @@
+/* The engine of one virtual shard: packets in, entries and views out. A flow always meets the same shard (symmetric hash), a shard has its own memory budget, its own clock (packet time) and its own order of eviction, so that
+ * what comes out depends on the shard's packets alone, however the shards are spread over workers. One thread at a time. */
+#ifndef DISSECTOR_ENGINE_SHARD_H
+#define DISSECTOR_ENGINE_SHARD_H
+#include "services/dissector/entry/record.h"
+
+#define SHARDS 256u
+
+/* A TCP segment or UDP datagram, innermost, as its sender sent it. */
+struct shard_packet {
+    struct tuple tuple;             /* source: the sender */
+    uint64_t hash;                  /* symmetric, of the tuple: its low 8 bits are the shard */
+    uint64_t point;                 /* hash of node and interface name */
+    int64_t time_ns;
+    struct place place;
+    uint32_t node;                  /* rank of the node's name */
+    uint32_t seq, ack;              /* TCP */
+    uint16_t window;                /* TCP, not scaled */
+    uint8_t flags;                  /* TCP's byte of flags */
+    uint8_t window_scale;           /* of a SYN's option; 255: none */
+    uint32_t captured, payload;     /* payload bytes at data; payload bytes on the wire (more where the capture cut them) */
+    const uint8_t *data;            /* borrowed for the call */
+};
+/* The same for both directions; not 0. */
+uint64_t shard_hash(const struct tuple *tuple);
+
+struct shard_limits {
+    uint64_t bytes;                 /* held packets and unparsed bytes of all connections */
+    uint32_t connections;
+};
+#define SHARD_BYTES_DEFAULT (8u * 1024 * 1024)
+#define SHARD_CONNECTIONS_DEFAULT 16384u
+
+struct shard_options {
+    enum redact_level redact;
+    struct shard_limits limits;     /* zeros: the defaults */
+    uint64_t protocols;             /* bit per protocol_number(): whose entries go out; all others are dissected no further than they must. 0: all */
+};
+
+/* What was read and what was given up. */
+struct shard_counters {
+    uint64_t packets, payload_bytes, connections, entries;
+    uint64_t evicted_connections, evicted_bytes;    /* budget or number exceeded */
+    uint64_t gaps, gap_bytes;                       /* missing from the capture, or given up waiting for */
+    uint64_t desyncs, unparsed_dropped;             /* a parser lost its way; a message longer than the limit */
+    uint64_t requests_evicted;                      /* unanswered ones beyond the limit */
+    uint64_t failed;                                /* no memory */
+};
+
+/* Takes entries and views; nonzero stops the engine with that (from shard_packet or shard_finish). */
+struct shard_sink {
+    int (*entry)(void *context, const struct record *record); /* borrowed for the call */
+    int (*view)(void *context, uint32_t number, const struct view *view);
+    void *context;
+};
+
+struct shard;
+int shard_new(uint8_t number, const struct shard_options *options, const struct shard_sink *sink, struct shard **ret);
+int shard_packet(struct shard *shard, const struct shard_packet *packet);
+/* The input is over: everything open comes out (ENDS_AFTER). */
+int shard_finish(struct shard *shard);
+const struct shard_counters *shard_counters(const struct shard *shard);
+void shard_free(struct shard *shard);
+#endif
