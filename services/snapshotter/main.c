@@ -6,7 +6,8 @@
 #include "mem/cleanup.h"
 #include "services/snapshotter/answers/answers.h"
 #include "services/snapshotter/answers/export.h"
-#include "services/snapshotter/jobs/claim.h"
+#include "jobs/claim.h"
+#include "jobs/store_proof.h"
 #include "services/snapshotter/jobs/job.h"
 #include "services/snapshotter/jobs/worker.h"
 #include "units/units.h"
@@ -26,7 +27,6 @@ struct program {
     struct loop_queue *stopped;     /* from the stopping thread to the loop: one item */
     struct workers *workers;
     struct answers *answers;
-    struct exports *exports;
 };
 
 static void name_instance(struct service *service)
@@ -37,36 +37,6 @@ static void name_instance(struct service *service)
         snprintf(service->instance, sizeof service->instance, "%s", service->options.instance);
     else
         snprintf(service->instance, sizeof service->instance, "%s.%ld", host, (long)getpid());
-}
-
-/* Two snapshotters must see one folder: the bus remembers its id. */
-static int prove_store(struct service *service, char *error)
-{
-    struct bus_value value = { 0 };
-    uint64_t revision;
-    size_t size = strlen(service->store_id);
-    int r = bus_kv_create(service->bus, CLAIM_BUCKET, CLAIM_STORE_KEY, service->store_id, size, &revision);
-    if (r == 0)
-        return 0;
-    if (r == -EEXIST)
-        r = bus_kv_get(service->bus, CLAIM_BUCKET, CLAIM_STORE_KEY, &value);
-    if (r < 0) {
-        snprintf(error, START_ERROR_TEXT_MAX, "cannot compare the store with the one that the bus remembers: %s", strerror(-r));
-        return r;
-    }
-    bool same = value.size == size && memcmp(value.data, service->store_id, size) == 0;
-    if (!same && service->options.adopt_store)
-        r = bus_kv_put(service->bus, CLAIM_BUCKET, CLAIM_STORE_KEY, service->store_id, size, &revision);
-    else if (!same)
-        r = -EXDEV;
-    if (r == -EXDEV)
-        snprintf(error, START_ERROR_TEXT_MAX,
-                 "%.300s is store %s, and the snapshots of this bus lie in store %.*s: mount that folder here, or start once with --adopt-store to go on with this one",
-                 service->store->location, service->store_id, (int)value.size, (const char *)value.data);
-    else if (r < 0)
-        snprintf(error, START_ERROR_TEXT_MAX, "cannot write the store's id to the bus: %s", strerror(-r));
-    bus_value_free(&value);
-    return r;
 }
 
 /* libnats' thread. */
@@ -110,11 +80,11 @@ static int start(struct program *program, char *error)
     if (r == 0)
         r = connect_bus(program, error);
     if (r == 0)
-        r = prove_store(service, error);
+        r = store_prove(service->bus, service->store_id, service->store->location, service->options.adopt_store, error);
     if (r == 0)
-        r = exports_start(service, &program->exports, error);
+        r = exports_start(service, &service->exports, error);
     if (r == 0)
-        r = answers_start(service, program->exports, &program->answers, error);
+        r = snapshot_answers_start(service, &program->answers, error);
     if (r == 0)
         r = workers_start(service, &program->workers, error);
     return r;
@@ -126,7 +96,7 @@ static void stop_parts(struct program *program)
     atomic_store(&service->stopping, true);
     workers_stop(program->workers);
     answers_stop(program->answers);
-    exports_stop(program->exports);
+    exports_stop(service->exports);
     if (service->discovery)
         bus_service_stop(service->discovery);
     bus_close(service->bus);
@@ -183,7 +153,7 @@ int main(int argc, char **argv)
         return 1;
     }
     log_info("ready", "instance=%s store=%s store_id=%s exports=%s", log_quote(program.service.instance), log_quote(program.service.store->location), program.service.store_id,
-             exports_address(program.exports));
+             exports_address(program.service.exports));
     printf("ready\n");
     fflush(stdout);
     int code = lifecycle_run(program.lifecycle, on_stop, &program, STOP_DEADLINE_MS);

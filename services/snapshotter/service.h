@@ -3,14 +3,16 @@
 #define SNAPSHOTTER_SERVICE_H
 #include "bus/bus.h"
 #include "services/snapshotter/options.h"
-#include "services/snapshotter/store/store.h"
+#include "store/store.h"
 #include <stdatomic.h>
 
 #define SERVICE_STREAM "REQUESTS"
 #define SERVICE_CONSUMER "snapshotter"
 #define SERVICE_QUEUE_GROUP "snapshotter"
+#define SERVICE_BUCKET "snapshots"
 
 struct jobs;
+struct exports;
 struct service {
     struct snapshotter_options options;
     char instance[STORE_INSTANCE_MAX + 1];
@@ -19,6 +21,7 @@ struct service {
     struct bus_service *discovery;          /* thread-safe; NULL in tests */
     struct store *store;                    /* thread-safe */
     struct jobs *jobs;                      /* thread-safe */
+    struct exports *exports;                /* thread-safe */
     _Atomic int64_t reconnected_ns;         /* monotonic; when the bus last came back, 0: it never went away */
     atomic_bool stopping;                   /* no new work; what is under way comes to an end */
 };

@@ -27,11 +27,11 @@ texts() {
 check_includes() {
     sources | xargs -r awk '
     function rank(folder) {
-        if (folder ~ /^lib\/(units|mem|bytes|files)$/) return 1
-        if (folder ~ /^lib\/(log|table|options|json)$/) return 2
+        if (folder ~ /^lib\/(units|mem|bytes|files|digest)$/) return 1
+        if (folder ~ /^lib\/(log|table|options|json|store)$/) return 2
         if (folder ~ /^lib\/(packet|capfile|wire|loop)$/) return 3
         if (folder ~ /^lib\/(bus|http)$/) return 4
-        if (folder ~ /^lib\/lifecycle$/) return 5
+        if (folder ~ /^lib\/(lifecycle|jobs)$/) return 5
         if (folder ~ /^(services\/[^\/]+|cli)$/) return 6
         if (folder ~ /^tests/) return 7
         return 0

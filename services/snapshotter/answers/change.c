@@ -1,7 +1,7 @@
 /* snapshot.delete and snapshot.cancel. */
 #include "log/log.h"
 #include "services/snapshotter/answers/answers.h"
-#include "services/snapshotter/jobs/claim.h"
+#include "jobs/claim.h"
 #include "services/snapshotter/jobs/events.h"
 #include "services/snapshotter/jobs/job.h"
 #include "services/snapshotter/jobs/manifest.h"
@@ -9,34 +9,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-
-#define CAS_TRIES 8 /* see claim.c */
-
-/* The tombstone: a late redelivery of any message up to last_sequence does not make the snapshot again. */
-static int bury_claim(struct bus *bus, const char *name, uint64_t sequence, const char *instance)
-{
-    int r = -EEXIST;
-    for (int i = 0; i < CAS_TRIES && r == -EEXIST; i++) {
-        wire_auto Tapeloop__V1__Claim *record = NULL;
-        uint64_t revision = 0;
-        r = claim_read(bus, name, &record, &revision);
-        if (r < 0 && r != -ENOENT)
-            return r;
-        if (!record)
-            record = WIRE_NEW(Tapeloop__V1__Claim, tapeloop__v1__claim__descriptor);
-        if (!record || wire_set_string(&record->name, name) < 0 || wire_set_string(&record->state, "deleted") < 0 || wire_set_string(&record->instance, instance) < 0)
-            return -ENOMEM;
-        if (claim_is_open(record))
-            return -EBUSY;
-        if (sequence > record->stream_sequence)
-            record->stream_sequence = sequence;
-        record->renewed_ns = units_now_wall_ns();
-        wire_free(record->final_event);
-        record->final_event = NULL;
-        r = claim_write(bus, record, revision);
-    }
-    return r == -EEXIST ? -EAGAIN : r;
-}
 
 static void say_deleted(struct question *question, const char *name, uint64_t sequence)
 {
@@ -67,11 +39,11 @@ void answer_delete(struct question *question, ProtobufCMessage *base)
     char error[REQUEST_ERROR_TEXT_MAX];
     wire_auto Tapeloop__V1__Claim *claim = NULL;
     wire_auto Tapeloop__V1__Manifest *manifest = NULL;
-    if (request_check_name(request->name, error) < 0) {
+    if (store_name_check(request->name, error) < 0) {
         answer_fail(base, "invalid", "%s", error);
         return;
     }
-    int r = claim_read(service->bus, request->name, &claim, NULL);
+    int r = claim_read(service->bus, SERVICE_BUCKET, request->name, &claim, NULL);
     if (r < 0 && r != -ENOENT) {
         answer_fail(base, "unavailable", "the claims cannot be read: %s", strerror(-r));
         return;
@@ -87,7 +59,7 @@ void answer_delete(struct question *question, ProtobufCMessage *base)
         return;
     }
     if (r == 0 || r == -ENOENT)
-        r = bury_claim(service->bus, request->name, manifest ? manifest->stream_sequence : 0, service->instance);
+        r = claim_bury(service->bus, SERVICE_BUCKET, request->name, manifest ? manifest->stream_sequence : 0, service->instance);
     if (r < 0) {
         fail_delete(base, request->name, r);
         return;
@@ -99,14 +71,6 @@ void answer_delete(struct question *question, ProtobufCMessage *base)
         answer_fail(base, "internal", "out of memory");
 }
 
-/* Marks the claim, so that whoever takes the request up finds it cancelled. */
-static int mark_cancelled(struct bus *bus, Tapeloop__V1__Claim *claim, uint64_t revision)
-{
-    claim->cancelled = true;
-    int r = claim_write(bus, claim, revision);
-    return r == -EEXIST ? 0 : r; /* somebody works on it and is told by the broadcast, or it has just ended */
-}
-
 /* Every snapshotter hears it. The one that has the job answers; where the job rests, all mark it and any answers. */
 void answer_cancel(struct question *question, ProtobufCMessage *base)
 {
@@ -115,7 +79,7 @@ void answer_cancel(struct question *question, ProtobufCMessage *base)
     char error[REQUEST_ERROR_TEXT_MAX];
     wire_auto Tapeloop__V1__Claim *claim = NULL;
     uint64_t revision = 0;
-    if (request_check_name(request->name, error) < 0) {
+    if (store_name_check(request->name, error) < 0) {
         answer_fail(base, "invalid", "%s", error);
         return;
     }
@@ -124,7 +88,7 @@ void answer_cancel(struct question *question, ProtobufCMessage *base)
             answer_fail(base, "internal", "out of memory");
         return;
     }
-    int r = claim_read(service->bus, request->name, &claim, &revision);
+    int r = claim_read(service->bus, SERVICE_BUCKET, request->name, &claim, &revision);
     if (r == -ENOENT || (claim && strcmp(claim->state, "deleted") == 0)) {
         answer_fail(base, "not_found", "no snapshot %s is being made", request->name);
     } else if (r < 0) {
@@ -135,7 +99,7 @@ void answer_cancel(struct question *question, ProtobufCMessage *base)
                && service->store->driver->alive(service->store->state, claim->instance)) {
         question->silent = true; /* that one answers */
     } else {
-        r = mark_cancelled(service->bus, claim, revision);
+        r = claim_mark_cancelled(service->bus, SERVICE_BUCKET, claim, revision);
         if (r < 0)
             answer_fail(base, "unavailable", "the claim cannot be marked: %s", strerror(-r));
         else if (wire_set_string(&((Tapeloop__V1__SnapshotCancelReply *)base)->name, request->name) < 0)

@@ -291,19 +291,20 @@ void answer_export(struct question *question, ProtobufCMessage *base)
 {
     const Tapeloop__V1__ExportRequest *request = (const Tapeloop__V1__ExportRequest *)question->request;
     Tapeloop__V1__ExportReply *reply = (Tapeloop__V1__ExportReply *)base;
-    struct exports *exports = question->exports;
+    struct service *service = question->service;
+    struct exports *exports = service->exports;
     char error[REQUEST_ERROR_TEXT_MAX] = "", url[ADDRESS_MAX + 64], token[TOKEN_TEXT_MAX], expires[UNITS_TIME_TEXT_MAX];
     struct export *export = NULL;
     struct offer offer = { .id = "" };
     int64_t now_ns = units_now_wall_ns();
-    int r = request_check_name(request->name, error);
+    int r = store_name_check(request->name, error);
     if (r == 0)
-        r = export_begin(question->service, request, &export, error); /* a false filter or window is said now, not in a broken download */
+        r = export_begin(service, request, &export, error); /* a false filter or window is said now, not in a broken download */
     export_close(export);
     if (r == 0)
         r = offer_make(exports, request, now_ns, &offer);
     if (r == 0) {
-        struct token grant = { .node = question->service->store_id, .object = offer.id, .lease = request->name, .from = 0, .to = UINT64_MAX, .expires_ns = offer.expires_ns };
+        struct token grant = { .node = service->store_id, .object = offer.id, .lease = request->name, .from = 0, .to = UINT64_MAX, .expires_ns = offer.expires_ns };
         r = token_make(&exports->keys, &grant, token);
     }
     if (r < 0) {

@@ -1,16 +1,21 @@
 /* snapshot.list and snapshot.show: from the claims, and from the store where the bus has forgotten. */
+#include "json/json.h"
 #include "mem/cleanup.h"
 #include "services/snapshotter/answers/answers.h"
-#include "services/snapshotter/jobs/claim.h"
+#include "jobs/claim.h"
 #include "services/snapshotter/jobs/manifest.h"
 #include "units/units.h"
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define LIST_LIMIT_DEFAULT 100
 #define LIST_LIMIT_MAX 500          /* without nodes an entry has at most 2 KiB: within one message */
 #define LIST_REASON_MAX 400
+#define DISSECTIONS_MAX 500         /* of one snapshot, in a reply: some 100 bytes each */
+#define DISSECTION_BYTES_MAX (1024u * 1024) /* of its manifest: counters and some file names */
 
 /* The least `limit` + 1 names behind `after`, in order: bounded memory however many snapshots there are. */
 struct listing { struct service *service; const char *after; size_t limit, count; Tapeloop__V1__SnapshotEvent *entries[LIST_LIMIT_MAX + 1]; int error; };
@@ -110,13 +115,9 @@ static bool folder_is_there(const struct service *service, const char *name)
 static int claim_found(void *context, const char *key, const struct bus_value *value)
 {
     struct listing *listing = context;
-    char error[WIRE_ERROR_TEXT_MAX];
-    enum wire_format format;
-    ProtobufCMessage *message = NULL;
-    if (key[0] == '_' || !is_wanted(listing, key)
-        || wire_decode(&tapeloop__v1__claim__descriptor, value->data, value->size, "application/protobuf", &message, &format, error) < 0)
+    wire_auto Tapeloop__V1__Claim *claim = NULL;
+    if (key[0] == '_' || !is_wanted(listing, key) || claim_parse(value, &claim) < 0)
         return 0;
-    wire_auto Tapeloop__V1__Claim *claim = (Tapeloop__V1__Claim *)message;
     if (strcmp(claim->state, "deleted") == 0)
         return 0;
     Tapeloop__V1__SnapshotEvent *event = event_of_claim(claim);
@@ -154,7 +155,7 @@ void answer_list(struct question *question, ProtobufCMessage *base)
     MEM_CLEANUP(listing_free) struct listing listing = { .service = service, .after = request->after, .limit = request->limit ? request->limit : LIST_LIMIT_DEFAULT };
     if (listing.limit > LIST_LIMIT_MAX)
         listing.limit = LIST_LIMIT_MAX;
-    int r = bus_kv_each(service->bus, CLAIM_BUCKET, claim_found, &listing);
+    int r = bus_kv_each(service->bus, SERVICE_BUCKET, claim_found, &listing);
     if (r == 0)
         r = service->store->driver->each(service->store->state, folder_found, &listing);
     if (r < 0) {
@@ -198,6 +199,34 @@ static void fit_show(Tapeloop__V1__SnapshotShowReply *reply)
     }
 }
 
+/* What was made of the snapshot; without a word where there is nothing. -ENOMEM. */
+static int add_dissections(const struct store *store, const char *name, Tapeloop__V1__SnapshotShowReply *reply)
+{
+    char folder[STORE_LOCATION_MAX];
+    if (store->driver->annex(store->state, name, false, folder) < 0)
+        return 0;
+    struct dirent **entries = NULL;
+    int count = scandir(folder, &entries, NULL, alphasort), r = 0;
+    for (int i = 0; i < count; i++) {
+        char path[STORE_LOCATION_MAX + 2 * NAME_MAX], sha256[DIGEST_TEXT_MAX];
+        mem_auto_free char *text = NULL;
+        size_t size = 0;
+        snprintf(path, sizeof path, "%s/%s/" MANIFEST_FILE, folder, entries[i]->d_name);
+        if (r == 0 && entries[i]->d_name[0] != '.' && reply->n_dissections < DISSECTIONS_MAX && json_read_text(path, DISSECTION_BYTES_MAX, &text, &size) == 0) {
+            Tapeloop__V1__SnapshotDissection *dissection = WIRE_NEW(Tapeloop__V1__SnapshotDissection, tapeloop__v1__snapshot_dissection__descriptor);
+            digest_of(text, size, sha256);
+            r = !dissection || wire_set_string(&dissection->name, entries[i]->d_name) < 0 || wire_set_string(&dissection->manifest_sha256, sha256) < 0 ? -ENOMEM : 0;
+            if (r == 0)
+                r = wire_append(&reply->n_dissections, &reply->dissections, dissection);
+            if (r < 0)
+                wire_free(dissection);
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    return r;
+}
+
 void answer_show(struct question *question, ProtobufCMessage *base)
 {
     const Tapeloop__V1__SnapshotSelector *request = (const Tapeloop__V1__SnapshotSelector *)question->request;
@@ -205,11 +234,11 @@ void answer_show(struct question *question, ProtobufCMessage *base)
     struct service *service = question->service;
     char error[REQUEST_ERROR_TEXT_MAX], sha256[DIGEST_TEXT_MAX];
     wire_auto Tapeloop__V1__Claim *claim = NULL;
-    if (request_check_name(request->name, error) < 0) {
+    if (store_name_check(request->name, error) < 0) {
         answer_fail(base, "invalid", "%s", error);
         return;
     }
-    int r = claim_read(service->bus, request->name, &claim, NULL);
+    int r = claim_read(service->bus, SERVICE_BUCKET, request->name, &claim, NULL);
     if (r < 0 && r != -ENOENT) {
         answer_fail(base, "unavailable", "the claims cannot be read: %s", strerror(-r));
         return;
@@ -229,7 +258,7 @@ void answer_show(struct question *question, ProtobufCMessage *base)
         reply->snapshot = event_of_claim(claim);
     else
         reply->snapshot = manifest_event(reply->manifest, sha256, service->store, 1);
-    if (!reply->snapshot)
+    if (!reply->snapshot || add_dissections(service->store, request->name, reply) < 0)
         answer_fail(base, "internal", "out of memory");
     else if (!published && strcmp(reply->snapshot->state, "ready") == 0)
         answer_fail(base, "not_found", "the files of snapshot %s are gone from the store", request->name);

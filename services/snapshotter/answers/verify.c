@@ -2,7 +2,7 @@
 #include "mem/cleanup.h"
 #include "capfile/segment_verify.h"
 #include "services/snapshotter/answers/answers.h"
-#include "services/snapshotter/jobs/claim.h"
+#include "jobs/claim.h"
 #include "services/snapshotter/jobs/manifest.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -143,7 +143,7 @@ static void verify_manifest(struct verification *verification, const char *name,
     wire_auto Tapeloop__V1__Claim *claim = NULL;
     if (strcmp(verification->manifest->name, name) != 0)
         name_damage(verification, MANIFEST_FILE, 0, "it belongs to snapshot %.128s", verification->manifest->name);
-    if (claim_read(verification->service->bus, name, &claim, NULL) < 0 || !claim->final_event || !claim->final_event->manifest_sha256[0])
+    if (claim_read(verification->service->bus, SERVICE_BUCKET, name, &claim, NULL) < 0 || !claim->final_event || !claim->final_event->manifest_sha256[0])
         return;
     if (strcmp(claim->final_event->manifest_sha256, sha256) != 0)
         name_damage(verification, MANIFEST_FILE, 0, "its SHA-256 is not the one of snapshot.ready");
@@ -167,7 +167,7 @@ void answer_verify(struct question *question, ProtobufCMessage *base)
     struct verification verification = { .service = service, .reply = (Tapeloop__V1__SnapshotVerifyReply *)base };
     char error[REQUEST_ERROR_TEXT_MAX], sha256[DIGEST_TEXT_MAX];
     wire_auto Tapeloop__V1__Manifest *manifest = NULL;
-    if (request_check_name(request->name, error) < 0) {
+    if (store_name_check(request->name, error) < 0) {
         answer_fail(base, "invalid", "%s", error);
         return;
     }

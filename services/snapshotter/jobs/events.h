@@ -1,14 +1,12 @@
 /* What the snapshotter says about snapshots: the four kept events and the live progress. Thread-safe. */
 #ifndef SNAPSHOTTER_JOBS_EVENTS_H
 #define SNAPSHOTTER_JOBS_EVENTS_H
+#include "jobs/announce.h"
 #include "services/snapshotter/service.h"
 #include "wire/wire.h"
 
-#define EVENT_ID_TEXT_MAX 65
 #define EVENT_BYTES_MAX (512 * 1024)    /* of the JSON: with headers, and inside a claim, still far below WIRE_MESSAGE_BYTES_MAX */
 
-/* Deterministic: the same state of the same request has the same id, whoever says it and however often. */
-void event_id(const char *name, uint64_t sequence, const char *state, char id[static EVENT_ID_TEXT_MAX]);
 /* request: stream sequence of the message that is answered (header ce-request), 0 where there is none; a final event that is said again carries that of the one who asked again.
  * Publishes snapshot.<state> and waits for the stream's confirmation. As JSON, whatever the request was: events go to everybody. -errno of the bus. */
 int event_publish(struct service *service, const Tapeloop__V1__SnapshotEvent *event, const char *id, uint64_t request);

@@ -47,7 +47,7 @@ static int decode(struct job *job, char *error)
     }
     job->request = (Tapeloop__V1__SnapshotRequest *)request;
     snprintf(job->name, sizeof job->name, "%s", job->request->name);
-    r = request_check_name(job->request->name, error);
+    r = store_name_check(job->request->name, error);
     if (r == 0)
         r = request_resolve(job->request, asked_at(job), job->service->options.wait_limit_ns, &job->window, error);
     return r;
@@ -102,7 +102,7 @@ static int exhaust(struct job *job)
     event_id(job->name, job->message.sequence, "failed", id);
     int r = event ? event_bury(job->service, &job->message, event->reason) : -ENOMEM;
     if (r == 0)
-        r = claim_end(job->claim, event, id);
+        r = claim_end(job->claim, event->state, &event->base, id);
     if (r == 0)
         r = event_publish(job->service, event, id, job->message.sequence);
     log_error("request given up", "snapshot=%s sequence=%" PRIu64, log_quote(job->name), job->message.sequence);
@@ -113,9 +113,13 @@ static int exhaust(struct job *job)
 static bool claim_and_answer(struct job *job)
 {
     struct service *service = job->service;
+    Tapeloop__V1__Claim about = TAPELOOP__V1__CLAIM__INIT;
+    about.from_ns = job->window.from_ns;
+    about.to_ns = job->window.to_ns;
+    about.asked_ns = asked_at(job);
+    about.request = job->request;
     struct claim_wish wish = {
-        .name = job->name, .instance = service->instance, .sequence = job->message.sequence, .asked_ns = asked_at(job), .window = job->window,
-        .digest = job->digest, .request = job->request,
+        .bucket = SERVICE_BUCKET, .name = job->name, .instance = service->instance, .sequence = job->message.sequence, .digest = job->digest, .about = &about,
     };
     enum claim_outcome outcome = CLAIM_BUSY;
     wire_auto Tapeloop__V1__Claim *record = NULL;

@@ -4,7 +4,7 @@
  * while it acknowledges, renews and tells progress; it touches only what is atomic, the claim (locks itself) and the message handle. */
 #ifndef SNAPSHOTTER_JOBS_JOB_H
 #define SNAPSHOTTER_JOBS_JOB_H
-#include "services/snapshotter/jobs/claim.h"
+#include "jobs/claim.h"
 #include "services/snapshotter/jobs/request.h"
 #include "services/snapshotter/service.h"
 #include "wire/wire.h"

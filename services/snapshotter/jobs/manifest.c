@@ -3,7 +3,7 @@
 #include "mem/cleanup.h"
 #include "services/snapshotter/jobs/events.h"
 #include "services/snapshotter/jobs/node_report.h"
-#include "services/snapshotter/jobs/object.h"
+#include "store/object.h"
 #include "units/units.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -179,7 +179,7 @@ static int manifest_check(const Tapeloop__V1__Manifest *manifest, char *error)
         snprintf(error, MANIFEST_ERROR_TEXT_MAX, "its version is %u, and this program reads version %d", manifest->version, MANIFEST_VERSION);
         return -EBADMSG;
     }
-    if (request_check_name(manifest->name, name_error) < 0) {
+    if (store_name_check(manifest->name, name_error) < 0) {
         snprintf(error, MANIFEST_ERROR_TEXT_MAX, "the snapshot's name in it is none");
         return -EBADMSG;
     }

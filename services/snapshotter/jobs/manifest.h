@@ -1,7 +1,7 @@
 /* manifest.json: made from a finished plan, written last, read back by everything that looks at a snapshot. Thread-safe. */
 #ifndef SNAPSHOTTER_JOBS_MANIFEST_H
 #define SNAPSHOTTER_JOBS_MANIFEST_H
-#include "services/snapshotter/jobs/digest.h"
+#include "digest/digest.h"
 #include "services/snapshotter/jobs/plan.h"
 
 #define MANIFEST_FILE "manifest.json"

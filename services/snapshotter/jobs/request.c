@@ -1,8 +1,8 @@
 #include "services/snapshotter/jobs/request.h"
 #include "json/json.h"
 #include "mem/cleanup.h"
-#include "services/snapshotter/jobs/digest.h"
-#include "services/snapshotter/store/store.h"
+#include "digest/digest.h"
+#include "store/store.h"
 #include "units/units.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -22,28 +22,6 @@ static int refuse(char *error, const char *format, ...)
     vsnprintf(error, REQUEST_ERROR_TEXT_MAX, format, arguments);
     va_end(arguments);
     return -EINVAL;
-}
-
-static bool is_alphanumeric(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-
-int request_check_name(const char *name, char *error)
-{
-    size_t length = strlen(name);
-    if (length == 0)
-        return refuse(error, "the request has no name: give the snapshot one, such as \"name\": \"checkout-outage\"");
-    if (length > STORE_NAME_MAX)
-        return refuse(error, "the name is %zu bytes long and may have %d: choose a shorter one", length, STORE_NAME_MAX);
-    if (strchr(name, '/') || strstr(name, ".."))
-        return refuse(error, "a name must not hold '/' or '..': it becomes one folder of the store");
-    bool fits = is_alphanumeric(name[0]) && is_alphanumeric(name[length - 1]);
-    for (size_t i = 0; fits && i < length; i++)
-        fits = is_alphanumeric(name[i]) || strchr("-._", name[i]);
-    if (!fits)
-        return refuse(error, "a name is made of a-z, 0-9, '-', '.' and '_', and begins and ends with a letter or digit");
-    return 0;
 }
 
 static int resolve_last(const Tapeloop__V1__SnapshotRequest *request, int64_t asked_ns, struct request_window *window, char *error)

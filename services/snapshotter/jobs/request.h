@@ -1,6 +1,7 @@
 /* A SnapshotRequest checked and resolved: the window as moments, and a digest by which two requests are compared. Pure: no clock, no bus. Thread-safe. */
 #ifndef SNAPSHOTTER_JOBS_REQUEST_H
 #define SNAPSHOTTER_JOBS_REQUEST_H
+#include "store/name.h"
 #include "wire/wire.h"
 #include <stdint.h>
 
@@ -10,8 +11,6 @@
 
 struct request_window { int64_t from_ns, to_ns; };
 
-/* [a-z0-9]([-a-z0-9._]*[a-z0-9])?, at most 128 bytes, no "..". 0 or -EINVAL with a sentence. */
-int request_check_name(const char *name, char *error);
 /* Resolves `last` and open ends against the moment of asking. A `to` further than wait_limit_ns behind it is refused. 0 or -EINVAL with a sentence. */
 int request_resolve(const Tapeloop__V1__SnapshotRequest *request, int64_t asked_ns, int64_t wait_limit_ns, struct request_window *ret, char *error);
 /* Equal for requests that ask for the same: window, nodes and labels (in any order), completeness. */

@@ -2,7 +2,7 @@
 #include "capfile/lz4frame.h"
 #include "capfile/segment_cut.h"
 #include "mem/cleanup.h"
-#include "services/snapshotter/jobs/object.h"
+#include "store/object.h"
 #include "services/snapshotter/jobs/pull.h"
 #include "services/snapshotter/jobs/trouble.h"
 #include "units/units.h"

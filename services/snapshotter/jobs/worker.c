@@ -27,7 +27,7 @@ struct workers { struct service *service; size_t count; struct worker all[SNAPSH
 /* Says the end to the claim, the stream and the queue, in this order: whoever comes after a crash in between says the same again. */
 static int conclude_once(struct job *job, const Tapeloop__V1__SnapshotEvent *event, const char *id)
 {
-    int r = claim_end(job->claim, event, id);
+    int r = claim_end(job->claim, event->state, &event->base, id);
     if (r == 0)
         r = event_publish(job->service, event, id, job->message.sequence);
     return r < 0 ? r : bus_job_done(&job->message);

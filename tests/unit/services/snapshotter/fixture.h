@@ -5,7 +5,7 @@
 #include "log/log.h"
 #include "services/snapshotter/answers/answers.h"
 #include "services/snapshotter/answers/export.h"
-#include "services/snapshotter/jobs/claim.h"
+#include "jobs/claim.h"
 #include "services/snapshotter/jobs/job.h"
 #include "services/snapshotter/jobs/worker.h"
 #include "tests/unit/services/snapshotter/fake_node.h"
@@ -19,7 +19,6 @@ struct fixture {
     struct service service;
     struct workers *workers;
     struct answers *answers;
-    struct exports *exports;
     struct bus_subscription *ear;
     pthread_mutex_t lock;
     struct heard heard[FIXTURE_EVENTS_MAX];
@@ -93,7 +92,7 @@ static inline void fixture_run(struct fixture *fixture, const char *instance)
     if (store_open(fixture->store, instance, &service->store, error) < 0 || jobs_new(&service->jobs) < 0 || bus_open(&options, true, &service->bus, error) < 0)
         fprintf(stderr, "%s\n", error), abort();
     service->store->driver->id(service->store->state, service->store_id);
-    if (exports_start(service, &fixture->exports, error) < 0 || answers_start(service, fixture->exports, &fixture->answers, error) < 0
+    if (exports_start(service, &service->exports, error) < 0 || snapshot_answers_start(service, &fixture->answers, error) < 0
         || workers_start(service, &fixture->workers, error) < 0)
         fprintf(stderr, "%s\n", error), abort();
     bus_on_change(service->bus, fixture_bus_changed, service);
@@ -105,7 +104,7 @@ static inline void fixture_halt(struct fixture *fixture)
     atomic_store(&service->stopping, true);
     workers_stop(fixture->workers);
     answers_stop(fixture->answers);
-    exports_stop(fixture->exports);
+    exports_stop(service->exports);
     bus_close(service->bus);
     jobs_free(service->jobs);
     store_close(service->store);

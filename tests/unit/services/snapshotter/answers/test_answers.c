@@ -90,7 +90,7 @@ static void the_list_has_pages(void **state)
     assert_string_equal(page->snapshots[0]->state, "failed");
     assert_string_equal(page->more, "");
     wire_free(page);
-    assert_int_equal(bus_kv_delete(fixture.bus, CLAIM_BUCKET, "l-2"), 0); /* what the bus forgot is in the store */
+    assert_int_equal(bus_kv_delete(fixture.bus, SERVICE_BUCKET, "l-2"), 0); /* what the bus forgot is in the store */
     page = fixture_question(&fixture, "snapshot.list", "", &tapeloop__v1__snapshot_list_reply__descriptor);
     assert_int_equal(page->n_snapshots, 4);
     assert_string_equal(page->snapshots[1]->name, "l-2");
@@ -185,7 +185,7 @@ static void a_deleted_one_stays_deleted(void **state)
     wire_free(reply);
     fixture_await(&fixture, "deleted", "brief", 0);
     Tapeloop__V1__Claim *claim = NULL;
-    assert_int_equal(claim_read(fixture.bus, "brief", &claim, NULL), 0);
+    assert_int_equal(claim_read(fixture.bus, SERVICE_BUCKET, "brief", &claim, NULL), 0);
     assert_string_equal(claim->state, "deleted");
     wire_free(claim);
     reply = ask("snapshot.delete", "brief", &tapeloop__v1__snapshot_delete_reply__descriptor);

@@ -73,13 +73,13 @@ static void names(void **state)
     static const char *const good[] = { "a", "0", "a-b_c.d", "checkout-2026.01.02" };
     static const char *const bad[] = { "", ".", "..", "a/b", "a..b", "-a", "a-", ".a", "a.", "A", "a b", "a\n", "_store", "\xc3\xa9" };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
-        assert_int_equal(request_check_name(good[i], error), 0);
+        assert_int_equal(store_name_check(good[i], error), 0);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_int_equal(request_check_name(bad[i], error), -EINVAL);
-    assert_int_equal(request_check_name(longest, error), 0);
+        assert_int_equal(store_name_check(bad[i], error), -EINVAL);
+    assert_int_equal(store_name_check(longest, error), 0);
     longest[STORE_NAME_MAX] = 'a';
     longest[STORE_NAME_MAX + 1] = '\0';
-    assert_int_equal(request_check_name(longest, error), -EINVAL);
+    assert_int_equal(store_name_check(longest, error), -EINVAL);
 }
 
 static void digest_of_json(const char *json, char *digest)

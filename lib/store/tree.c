@@ -1,4 +1,4 @@
-#include "services/snapshotter/store/tree.h"
+#include "store/tree.h"
 #include "mem/cleanup.h"
 #include <dirent.h>
 #include <errno.h>

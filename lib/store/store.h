@@ -1,14 +1,15 @@
-/* Where snapshots are kept: one table of operations per kind of store, behind it a local directory today.
+/* Where snapshots are kept, and what is made of them: one table of operations per kind of store, behind it a local directory today.
  *
  *   <store>/<name>/manifest.json segments/<node>/<lane>-<sequence>.pcapng.lz4[.idx]     published: never changed again
  *   <store>/.work/<name>.<sequence>.<instance>/...                                      being made
  *   <store>/.work/<instance>.lock                                                       held (flock) while the instance lives
+ *   <store>/.dissections/<name>/...                                                     what is made of the snapshot <name> later; goes with it
  *   <store>/.store-id                                                                   proves that two snapshotters mount one store
  *
  * All operations are thread-safe on a store; a work or an object belongs to one thread at a time, objects of one work to as many as there are objects.
  * They return 0 or -errno; -ENOSPC, -EDQUOT and -EROFS reach the user as such. */
-#ifndef SNAPSHOTTER_STORE_STORE_H
-#define SNAPSHOTTER_STORE_STORE_H
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -65,6 +66,8 @@ struct store_driver {
     int (*remove)(void *state, const char *name);
     /* Removes what dead instances left, if it was untouched for retention_ns. ret_removed counts. */
     int (*sweep)(void *state, int64_t retention_ns, unsigned *ret_removed);
+    /* A local folder, outside the snapshot that never changes, for what is made of the snapshot <name>; remove takes it away too. make: it is made where it is missing; else -ENOENT. */
+    int (*annex)(void *state, const char *name, bool make, char *ret_path /* STORE_LOCATION_MAX */);
     /* A folder for temporary files without a name (exports), which go with the process. */
     int (*scratch)(void *state, char *ret_path /* STORE_LOCATION_MAX */);
 };

@@ -1,6 +1,6 @@
 /* Folders with what is in them: removing, flushing and walking. Symbolic links are never followed. */
-#ifndef SNAPSHOTTER_STORE_TREE_H
-#define SNAPSHOTTER_STORE_TREE_H
+#ifndef STORE_TREE_H
+#define STORE_TREE_H
 #include <stdint.h>
 #include <sys/stat.h>
 

@@ -1,4 +1,4 @@
-#include "services/snapshotter/jobs/object.h"
+#include "store/object.h"
 #include <errno.h>
 #include <string.h>
 

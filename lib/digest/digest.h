@@ -1,6 +1,6 @@
 /* SHA-256 (OpenSSL's EVP, its only home here), over bytes as they pass. One thread at a time. */
-#ifndef SNAPSHOTTER_JOBS_DIGEST_H
-#define SNAPSHOTTER_JOBS_DIGEST_H
+#ifndef DIGEST_DIGEST_H
+#define DIGEST_DIGEST_H
 #include <stddef.h>
 
 #define DIGEST_TEXT_MAX 65

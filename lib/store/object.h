@@ -1,8 +1,8 @@
 /* An object of a snapshot while it is written: its SHA-256 is taken over the bytes as they pass, so that they are read once. One thread at a time. */
-#ifndef SNAPSHOTTER_JOBS_OBJECT_H
-#define SNAPSHOTTER_JOBS_OBJECT_H
-#include "services/snapshotter/jobs/digest.h"
-#include "services/snapshotter/store/store.h"
+#ifndef STORE_OBJECT_H
+#define STORE_OBJECT_H
+#include "digest/digest.h"
+#include "store/store.h"
 
 struct object { const struct store *store; struct store_object *stored; struct digest *digest; uint64_t bytes; };
 int object_begin(const struct store *store, struct store_work *work, const char *path, struct object *ret);

@@ -1,4 +1,4 @@
-#include "services/snapshotter/store/store.h"
+#include "store/store.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +14,7 @@ const char *store_driver_check(const struct store_driver *driver)
         { "reach", driver->reach != NULL },     { "publish", driver->publish != NULL }, { "free", driver->free != NULL },
         { "each", driver->each != NULL },       { "files", driver->files != NULL },     { "folder", driver->folder != NULL },
         { "remove", driver->remove != NULL },   { "sweep", driver->sweep != NULL },     { "scratch", driver->scratch != NULL },
+        { "annex", driver->annex != NULL },
     };
     for (size_t i = 0; i < sizeof slots / sizeof *slots; i++)
         if (!slots[i].filled)

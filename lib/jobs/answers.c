@@ -1,33 +1,16 @@
-#include "services/snapshotter/answers/answers.h"
-#include "log/log.h"
+#include "jobs/answers.h"
 #include "mem/cleanup.h"
 #include "units/units.h"
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* One subject: who answers, in which pool, with which messages. */
-struct subject {
-    const char *endpoint, *subject;
-    bool everybody;         /* a broadcast instead of a queue group */
-    bool slow;
-    const ProtobufCMessageDescriptor *request, *reply;
-    void (*answer)(struct question *question, ProtobufCMessage *reply);
-};
-static const struct subject subjects[] = {
-    { .endpoint = "list", .subject = "snapshot.list", .request = &tapeloop__v1__snapshot_list_request__descriptor, .reply = &tapeloop__v1__snapshot_list_reply__descriptor, .answer = answer_list },
-    { .endpoint = "show", .subject = "snapshot.show", .request = &tapeloop__v1__snapshot_selector__descriptor, .reply = &tapeloop__v1__snapshot_show_reply__descriptor, .answer = answer_show },
-    { .endpoint = "verify", .subject = "snapshot.verify", .slow = true, .request = &tapeloop__v1__snapshot_selector__descriptor, .reply = &tapeloop__v1__snapshot_verify_reply__descriptor, .answer = answer_verify },
-    { .endpoint = "delete", .subject = "snapshot.delete", .slow = true, .request = &tapeloop__v1__snapshot_selector__descriptor, .reply = &tapeloop__v1__snapshot_delete_reply__descriptor, .answer = answer_delete },
-    { .endpoint = "cancel", .subject = "snapshot.cancel", .everybody = true, .request = &tapeloop__v1__snapshot_selector__descriptor, .reply = &tapeloop__v1__snapshot_cancel_reply__descriptor, .answer = answer_cancel },
-    { .endpoint = "export", .subject = "snapshot.export", .request = &tapeloop__v1__export_request__descriptor, .reply = &tapeloop__v1__export_reply__descriptor, .answer = answer_export },
-};
-#define SUBJECTS_COUNT (sizeof subjects / sizeof *subjects)
-
 /* A question as it came, copied. */
-struct letter { const struct subject *subject; void *data; size_t size; char *content_type, *reply; };
+struct letter { const struct answers_subject *subject; void *data; size_t size; char *content_type, *reply; };
 
 struct pool {
     struct answers *answers;
@@ -38,8 +21,8 @@ struct pool {
     bool end;
     pthread_t threads[ANSWERS_QUICK_THREADS > ANSWERS_SLOW_THREADS ? ANSWERS_QUICK_THREADS : ANSWERS_SLOW_THREADS];
 };
-struct post { struct answers *answers; const struct subject *subject; struct bus_subscription *subscription; };
-struct answers { struct service *service; struct exports *exports; struct pool quick, slow; struct post posts[SUBJECTS_COUNT]; };
+struct post { struct answers *answers; const struct answers_subject *subject; struct bus_subscription *subscription; };
+struct answers { struct answers_table table; struct pool quick, slow; struct post posts[ANSWERS_SUBJECTS_MAX]; };
 
 static Tapeloop__V1__Error **error_of(ProtobufCMessage *reply)
 {
@@ -76,28 +59,35 @@ static void letter_free(struct letter *letter)
     free(letter);
 }
 
-static void send_reply(struct service *service, const struct letter *letter, ProtobufCMessage *reply, enum wire_format format)
+/* Counts one request in STATS of service discovery. */
+static void count_request(const struct answers_table *table, const struct letter *letter, bool failed, int64_t took_ns)
+{
+    if (table->discovery)
+        bus_service_count(table->discovery, letter->subject->endpoint, failed, took_ns);
+}
+
+static void send_reply(const struct answers_table *table, const struct letter *letter, ProtobufCMessage *reply, enum wire_format format)
 {
     mem_auto_free void *data = NULL;
     size_t size = 0;
     int r = wire_encode(reply, format, &data, &size);
     struct bus_message to = { .subject = letter->subject->subject, .reply = letter->reply };
     if (r == 0)
-        r = bus_reply(service->bus, &to, data, size, format == WIRE_PROTOBUF);
-    if (r < 0)
-        log_warning("cannot answer", "subject=%s error=%s", letter->subject->subject, log_quote(strerror(-r)));
+        r = bus_reply(table->bus, &to, data, size, format == WIRE_PROTOBUF);
+    if (r < 0 && table->unsent)
+        table->unsent(letter->subject->subject, r);
 }
 
 /* Says no without looking at the question. */
-static void turn_away(struct service *service, const struct letter *letter, const char *code, const char *why)
+static void turn_away(const struct answers_table *table, const struct letter *letter, const char *code, const char *why)
 {
     wire_auto ProtobufCMessage *reply = wire_new(letter->subject->reply);
     bool protobuf = letter->content_type && strcmp(letter->content_type, "application/protobuf") == 0;
     if (!reply)
         return;
     answer_fail(reply, code, "%s", why);
-    send_reply(service, letter, reply, protobuf ? WIRE_PROTOBUF : WIRE_JSON);
-    service_count(service, letter->subject->endpoint, true, 0);
+    send_reply(table, letter, reply, protobuf ? WIRE_PROTOBUF : WIRE_JSON);
+    count_request(table, letter, true, 0);
 }
 
 static void answer_letter(struct answers *answers, const struct letter *letter)
@@ -110,14 +100,14 @@ static void answer_letter(struct answers *answers, const struct letter *letter)
     if (!reply)
         return;
     int r = wire_decode(letter->subject->request, letter->data, letter->size, letter->content_type, &request, &format, error);
-    struct question question = { .service = answers->service, .exports = answers->exports, .request = request };
+    struct question question = { .service = answers->table.service, .request = request };
     if (r < 0)
         answer_fail(reply, "invalid", "the request cannot be read: %s", error[0] ? error : strerror(-r));
     else
         letter->subject->answer(&question, reply);
     if (!question.silent)
-        send_reply(answers->service, letter, reply, format);
-    service_count(answers->service, letter->subject->endpoint, answer_failed(reply), units_now_mono_ns() - began_ns);
+        send_reply(&answers->table, letter, reply, format);
+    count_request(&answers->table, letter, answer_failed(reply), units_now_mono_ns() - began_ns);
 }
 
 static void *pool_thread(void *context)
@@ -134,10 +124,13 @@ static void *pool_thread(void *context)
         pool->count--;
         bool end = pool->end;
         pthread_mutex_unlock(&pool->lock);
-        if (end)
-            turn_away(pool->answers->service, letter, "unavailable", "this snapshotter is stopping: ask again");
-        else
+        if (end) {
+            char why[128];
+            snprintf(why, sizeof why, "this %s is stopping: ask again", pool->answers->table.group);
+            turn_away(&pool->answers->table, letter, "unavailable", why);
+        } else {
             answer_letter(pool->answers, letter);
+        }
         letter_free(letter);
         pthread_mutex_lock(&pool->lock);
     }
@@ -145,7 +138,7 @@ static void *pool_thread(void *context)
     return NULL;
 }
 
-static struct letter *letter_copy(const struct subject *subject, const struct bus_message *message)
+static struct letter *letter_copy(const struct answers_subject *subject, const struct bus_message *message)
 {
     struct letter *letter = calloc(1, sizeof *letter);
     if (!letter)
@@ -181,7 +174,7 @@ static void question_came(void *context, const struct bus_message *message)
     }
     pthread_mutex_unlock(&pool->lock);
     if (!room) {
-        turn_away(post->answers->service, letter, "busy", "too many questions wait for an answer: ask again in a moment");
+        turn_away(&post->answers->table, letter, "busy", "too many questions wait for an answer: ask again in a moment");
         letter_free(letter);
     }
 }
@@ -218,7 +211,7 @@ void answers_stop(struct answers *answers)
 {
     if (!answers)
         return;
-    for (size_t i = 0; i < SUBJECTS_COUNT; i++)
+    for (size_t i = 0; i < answers->table.count; i++)
         if (answers->posts[i].subscription)
             bus_unsubscribe(answers->posts[i].subscription);
     pool_stop(&answers->quick);
@@ -226,24 +219,24 @@ void answers_stop(struct answers *answers)
     free(answers);
 }
 
-int answers_start(struct service *service, struct exports *exports, struct answers **ret, char *error)
+int answers_start(const struct answers_table *table, struct answers **ret, char *error)
 {
+    assert(table->count <= ANSWERS_SUBJECTS_MAX);
     struct answers *answers = calloc(1, sizeof *answers);
     if (!answers) {
         snprintf(error, 256, "out of memory");
         return -ENOMEM;
     }
-    answers->service = service;
-    answers->exports = exports;
+    answers->table = *table;
     int r = pool_start(&answers->quick, answers, ANSWERS_QUICK_THREADS);
     if (r == 0)
         r = pool_start(&answers->slow, answers, ANSWERS_SLOW_THREADS);
-    for (size_t i = 0; r == 0 && i < SUBJECTS_COUNT; i++) {
+    for (size_t i = 0; r == 0 && i < table->count; i++) {
         struct post *post = &answers->posts[i];
-        *post = (struct post){ .answers = answers, .subject = &subjects[i] };
-        if (service->discovery)
-            bus_service_endpoint(service->discovery, subjects[i].endpoint, subjects[i].subject);
-        r = bus_subscribe(service->bus, subjects[i].subject, subjects[i].everybody ? NULL : SERVICE_QUEUE_GROUP, question_came, post, &post->subscription);
+        *post = (struct post){ .answers = answers, .subject = &table->subjects[i] };
+        if (table->discovery)
+            bus_service_endpoint(table->discovery, post->subject->endpoint, post->subject->subject);
+        r = bus_subscribe(table->bus, post->subject->subject, post->subject->everybody ? NULL : table->group, question_came, post, &post->subscription);
     }
     if (r < 0) {
         snprintf(error, 256, "cannot listen for requests: %s", strerror(-r));

@@ -1,5 +1,6 @@
-#include "services/snapshotter/store/store.h"
-#include "services/snapshotter/jobs/object.h"
+#include "store/store.h"
+#include "store/name.h"
+#include "store/object.h"
 #include "tests/support/nats_server.h"
 #include <dirent.h>
 #include <setjmp.h>
@@ -233,9 +234,45 @@ static void full_and_read_only_are_said(void **state)
     assert_int_equal(umount(disk), 0);
 }
 
+static void what_is_made_of_a_snapshot_goes_with_it(void **state)
+{
+    (void)state;
+    struct store *store = open_as(folder, "annexer");
+    const struct store_driver *driver = store->driver;
+    char path[STORE_LOCATION_MAX], file[STORE_LOCATION_MAX + 16];
+    struct store_work *work = NULL;
+    struct stat status;
+    assert_int_equal(driver->begin(store->state, "annexed", 1, &work), 0);
+    assert_int_equal(driver->publish(work), 0);
+    driver->free(work);
+    assert_int_equal(driver->annex(store->state, "annexed", false, path), -ENOENT);
+    assert_int_equal(driver->annex(store->state, "../annexed", true, path), -ENOENT);
+    assert_int_equal(driver->annex(store->state, "annexed", true, path), 0);
+    assert_int_equal(driver->annex(store->state, "annexed", false, path), 0);
+    snprintf(file, sizeof file, "%s/x", path);
+    fclose(fopen(file, "w"));
+    assert_int_equal(driver->remove(store->state, "annexed"), 0);
+    assert_int_equal(stat(path, &status), -1);
+    assert_int_equal(driver->annex(store->state, "annexed", true, path), 0);
+    assert_int_equal(driver->remove(store->state, "annexed"), -ENOENT); /* the snapshot is gone already: what is left goes too */
+    assert_int_equal(stat(path, &status), -1);
+    store_close(store);
+}
+
+static void names_that_fit(void **state)
+{
+    (void)state;
+    char error[STORE_NAME_ERROR_TEXT_MAX];
+    assert_int_equal(store_name_check("a.b-c_1", error), 0);
+    static const char *const bad[] = { "", "-a", "a-", "A", "a/b", "a..b", "a b" };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(store_name_check(bad[i], error), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_made_of_a_snapshot_goes_with_it), cmocka_unit_test(names_that_fit),
         cmocka_unit_test(a_half_filled_driver_is_refused), cmocka_unit_test(published_whole_or_not_at_all), cmocka_unit_test(an_abandoned_object_is_gone),
         cmocka_unit_test(two_instances_share_one_store), cmocka_unit_test(debris_of_the_dead_is_swept), cmocka_unit_test(a_restart_under_the_same_name_begins_clean),
         cmocka_unit_test(full_and_read_only_are_said),

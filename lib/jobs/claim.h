@@ -1,26 +1,22 @@
-/* Who does a request: one record per snapshot name in the KV bucket `snapshots`, changed by compare-and-set alone.
+/* Who does a request: one record per name in a KV bucket (`snapshots`, `dissections`), changed by compare-and-set alone.
  *
  * A claim is renewed while its job advances and checked before anything is published. The attempt count lives here, because the
  * stream's delivery count resets. A record in a final state answers every later request of that name; a tombstone (deleted) keeps a
- * forgotten acknowledgement from making the snapshot again. Thread-safe: the ticker renews while the worker works. */
-#ifndef SNAPSHOTTER_JOBS_CLAIM_H
-#define SNAPSHOTTER_JOBS_CLAIM_H
+ * forgotten acknowledgement from doing it again. Thread-safe: the ticker renews while the worker works. */
+#ifndef JOBS_CLAIM_H
+#define JOBS_CLAIM_H
 #include "bus/bus.h"
-#include "services/snapshotter/jobs/request.h"
 #include "wire/wire.h"
 
-#define CLAIM_BUCKET "snapshots"
-#define CLAIM_STORE_KEY "_store"            /* the store's id; no snapshot's name begins so */
 #define CLAIM_LIVE_NS (60 * INT64_C(1000000000))
 #define CLAIM_ATTEMPTS_MAX 5
 
+/* Borrowed; bucket for as long as the claim lives. */
 struct claim_wish {
-    const char *name, *instance;
+    const char *bucket, *name, *instance;
     uint64_t sequence;                      /* of the request in its stream */
-    int64_t asked_ns;
-    struct request_window window;
-    const char *digest;
-    const Tapeloop__V1__SnapshotRequest *request;
+    const char *digest;                     /* equal for requests that ask for the same */
+    const Tapeloop__V1__Claim *about;       /* what a new record says beside: request, window, time of asking; its other fields do not count */
 };
 enum claim_outcome {
     CLAIM_MINE,        /* do it */
@@ -46,14 +42,20 @@ bool claim_lost(struct claim *claim);
 bool claim_cancelled(struct claim *claim);  /* as seen at the last exchange */
 uint32_t claim_attempt(const struct claim *claim);
 int claim_set_state(struct claim *claim, const char *state);
-/* Ends it with its event (copied). */
-int claim_end(struct claim *claim, const Tapeloop__V1__SnapshotEvent *event, const char *event_id);
+/* Ends it, ready or failed, with its event (copied): a SnapshotEvent or a DissectEvent. */
+int claim_end(struct claim *claim, const char *state, const ProtobufCMessage *event, const char *event_id);
 /* Gives it up so that another attempt may begin at once. counted false: this attempt does not count (a graceful stop). */
 int claim_release(struct claim *claim, const char *error, bool counted);
 
 /* Reads a record. -ENOENT. */
-int claim_read(struct bus *bus, const char *name, Tapeloop__V1__Claim **ret, uint64_t *ret_revision);
-int claim_write(struct bus *bus, const Tapeloop__V1__Claim *record, uint64_t revision);
+int claim_read(struct bus *bus, const char *bucket, const char *name, Tapeloop__V1__Claim **ret, uint64_t *ret_revision /* may be NULL */);
+/* As value came from bus_kv_get or bus_kv_each. -ENOENT: it is deleted; -EBADMSG. */
+int claim_parse(const struct bus_value *value, Tapeloop__V1__Claim **ret);
+int claim_write(struct bus *bus, const char *bucket, const Tapeloop__V1__Claim *record, uint64_t revision);
+/* The tombstone: a late redelivery of any message up to sequence does not do it again. -EBUSY: it is open. */
+int claim_bury(struct bus *bus, const char *bucket, const char *name, uint64_t sequence, const char *instance);
+/* Marks a claim that rests, so that whoever takes the request up finds it cancelled. */
+int claim_mark_cancelled(struct bus *bus, const char *bucket, Tapeloop__V1__Claim *record, uint64_t revision);
 bool claim_is_final(const Tapeloop__V1__Claim *record);
 bool claim_is_open(const Tapeloop__V1__Claim *record); /* claimed or accepted */
 #endif

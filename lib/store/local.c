@@ -1,8 +1,8 @@
 /* The store in a local (or network-mounted) folder. See store.h for its picture. */
-#include "services/snapshotter/store/store.h"
+#include "store/store.h"
 #include "files/folders.h"
 #include "mem/cleanup.h"
-#include "services/snapshotter/store/tree.h"
+#include "store/tree.h"
 #include "units/units.h"
 #include <dirent.h>
 #include <errno.h>
@@ -18,6 +18,7 @@
 #include <sys/statvfs.h>
 
 #define WORK_FOLDER ".work"
+#define ANNEX_FOLDER ".dissections"
 #define LOCK_SUFFIX ".lock"
 #define ID_FILE ".store-id"
 #define FLUSH_STRIDE_BYTES (8u * 1024 * 1024) /* write-back starts while we still pull: the fsync at the end is short */
@@ -149,7 +150,7 @@ static int work_folder_open(struct local *local, char *error)
         r = lock_take(local->work_fd, name, O_CREAT, &local->lock_fd);
     }
     if (r == -EBUSY) {
-        snprintf(error, STORE_ERROR_TEXT_MAX, "another snapshotter runs on %.300s as instance %s; give each its own --instance", local->location, local->instance);
+        snprintf(error, STORE_ERROR_TEXT_MAX, "another program runs on %.300s as instance %s; give each its own --instance", local->location, local->instance);
         return r;
     }
     if (r == 0)
@@ -448,23 +449,51 @@ static int local_folder(void *state, const char *name, char *ret_path)
     return 0;
 }
 
-static int local_remove(void *state, const char *name)
+/* Out of sight at once, then gone. path is relative to the store. */
+static int take_away(struct local *local, const char *path, const char *name)
 {
-    struct local *local = state;
     char folder[NAME_MAX + 1];
-    if (!name_is_plain(name, STORE_NAME_MAX))
-        return -ENOENT;
-    if (local->read_only)
-        return -EROFS;
     unsigned number = atomic_fetch_add(&local->removals, 1);
     if ((size_t)snprintf(folder, sizeof folder, "%s.deleted%u.%s", name, number, local->instance) >= sizeof folder)
         return -ENAMETOOLONG;
     (void)tree_remove(local->work_fd, folder);
-    if (renameat(local->fd, name, local->work_fd, folder) < 0)
+    if (renameat(local->fd, path, local->work_fd, folder) < 0)
         return -errno;
     if (fsync(local->fd) < 0)
         return -errno;
     return tree_remove(local->work_fd, folder);
+}
+
+static int local_remove(void *state, const char *name)
+{
+    struct local *local = state;
+    char annex[sizeof ANNEX_FOLDER + STORE_NAME_MAX + 2];
+    if (!name_is_plain(name, STORE_NAME_MAX))
+        return -ENOENT;
+    if (local->read_only)
+        return -EROFS;
+    int r = take_away(local, name, name);
+    if (r < 0 && r != -ENOENT)
+        return r;
+    snprintf(annex, sizeof annex, ANNEX_FOLDER "/%s", name);
+    int also = take_away(local, annex, name);
+    return also < 0 && also != -ENOENT ? also : r;
+}
+
+static int local_annex(void *state, const char *name, bool make, char *ret_path)
+{
+    const struct local *local = state;
+    char path[sizeof ANNEX_FOLDER + STORE_NAME_MAX + 2];
+    struct stat status;
+    if (!name_is_plain(name, STORE_NAME_MAX))
+        return -ENOENT;
+    if (make && local->read_only)
+        return -EROFS;
+    snprintf(path, sizeof path, ANNEX_FOLDER "/%s", name);
+    int r = make ? folders_make(local->fd, path, 0755) : fstatat(local->fd, path, &status, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+    if (r == 0 && (size_t)snprintf(ret_path, STORE_LOCATION_MAX, "%s/%s", local->location, path) >= STORE_LOCATION_MAX)
+        r = -ENAMETOOLONG;
+    return r;
 }
 
 /* Whether the work folder belongs to one of the instances that live; names may hold dots, so it is matched from its end. */
@@ -555,4 +584,5 @@ const struct store_driver store_local = {
     .remove = local_remove,
     .sweep = local_sweep,
     .scratch = local_scratch,
+    .annex = local_annex,
 };

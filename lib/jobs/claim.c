@@ -1,4 +1,4 @@
-#include "services/snapshotter/jobs/claim.h"
+#include "jobs/claim.h"
 #include "mem/cleanup.h"
 #include "units/units.h"
 #include <assert.h>
@@ -10,7 +10,7 @@
 
 #define CAS_TRIES 8 /* each loss means that somebody else got on; eight in a row do not happen by chance */
 
-struct claim { pthread_mutex_t lock; struct bus *bus; Tapeloop__V1__Claim *record; uint64_t revision; atomic_bool lost, cancelled; };
+struct claim { pthread_mutex_t lock; struct bus *bus; const char *bucket; Tapeloop__V1__Claim *record; uint64_t revision; atomic_bool lost, cancelled; };
 
 bool claim_is_open(const Tapeloop__V1__Claim *record)
 {
@@ -53,67 +53,108 @@ enum claim_outcome claim_decide(const Tapeloop__V1__Claim *record, const struct 
     return wish->sequence > greatest_sequence(record) ? CLAIM_MINE : CLAIM_STALE;
 }
 
-int claim_read(struct bus *bus, const char *name, Tapeloop__V1__Claim **ret, uint64_t *ret_revision)
+int claim_parse(const struct bus_value *value, Tapeloop__V1__Claim **ret)
 {
-    struct bus_value value = { 0 };
-    int r = bus_kv_get(bus, CLAIM_BUCKET, name, &value);
-    if (r < 0)
-        return r;
     char error[WIRE_ERROR_TEXT_MAX];
     enum wire_format format;
     ProtobufCMessage *message = NULL;
-    if (value.deleted)
-        r = -ENOENT;
-    else
-        r = wire_decode(&tapeloop__v1__claim__descriptor, value.data, value.size, "application/protobuf", &message, &format, error);
-    if (r == 0) {
+    if (value->deleted)
+        return -ENOENT;
+    int r = wire_decode(&tapeloop__v1__claim__descriptor, value->data, value->size, "application/protobuf", &message, &format, error);
+    if (r == 0)
         *ret = (Tapeloop__V1__Claim *)message;
-        if (ret_revision)
-            *ret_revision = value.revision;
-    }
+    return r;
+}
+
+int claim_read(struct bus *bus, const char *bucket, const char *name, Tapeloop__V1__Claim **ret, uint64_t *ret_revision)
+{
+    struct bus_value value = { 0 };
+    int r = bus_kv_get(bus, bucket, name, &value);
+    if (r < 0)
+        return r;
+    r = claim_parse(&value, ret);
+    if (r == 0 && ret_revision)
+        *ret_revision = value.revision;
     bus_value_free(&value);
     return r;
 }
 
-static int record_store(struct bus *bus, const Tapeloop__V1__Claim *record, uint64_t revision, uint64_t *ret_revision)
+static int record_store(struct bus *bus, const char *bucket, const Tapeloop__V1__Claim *record, uint64_t revision, uint64_t *ret_revision)
 {
     mem_auto_free void *data = NULL;
     size_t size = 0;
     int r = wire_encode(&record->base, WIRE_PROTOBUF, &data, &size);
     if (r < 0)
         return r;
-    return revision ? bus_kv_update(bus, CLAIM_BUCKET, record->name, data, size, revision, ret_revision)
-                    : bus_kv_create(bus, CLAIM_BUCKET, record->name, data, size, ret_revision);
+    return revision ? bus_kv_update(bus, bucket, record->name, data, size, revision, ret_revision)
+                    : bus_kv_create(bus, bucket, record->name, data, size, ret_revision);
 }
 
-int claim_write(struct bus *bus, const Tapeloop__V1__Claim *record, uint64_t revision)
+int claim_write(struct bus *bus, const char *bucket, const Tapeloop__V1__Claim *record, uint64_t revision)
 {
     uint64_t ignored;
-    return record_store(bus, record, revision, &ignored);
+    return record_store(bus, bucket, record, revision, &ignored);
+}
+
+static int bury_once(struct bus *bus, const char *bucket, const char *name, uint64_t sequence, const char *instance)
+{
+    wire_auto Tapeloop__V1__Claim *record = NULL;
+    uint64_t revision = 0;
+    int r = claim_read(bus, bucket, name, &record, &revision);
+    if (r < 0 && r != -ENOENT)
+        return r;
+    if (!record)
+        record = WIRE_NEW(Tapeloop__V1__Claim, tapeloop__v1__claim__descriptor);
+    if (!record)
+        return -ENOMEM;
+    if (claim_is_open(record))
+        return -EBUSY;
+    if (wire_set_string(&record->name, name) < 0 || wire_set_string(&record->state, "deleted") < 0 || wire_set_string(&record->instance, instance) < 0)
+        return -ENOMEM;
+    if (sequence > record->stream_sequence)
+        record->stream_sequence = sequence;
+    record->renewed_ns = units_now_wall_ns();
+    wire_free(record->final_event);
+    wire_free(record->final_dissection);
+    record->final_event = NULL;
+    record->final_dissection = NULL;
+    return claim_write(bus, bucket, record, revision);
+}
+
+int claim_bury(struct bus *bus, const char *bucket, const char *name, uint64_t sequence, const char *instance)
+{
+    int r = -EEXIST;
+    for (int i = 0; i < CAS_TRIES && r == -EEXIST; i++)
+        r = bury_once(bus, bucket, name, sequence, instance);
+    return r == -EEXIST ? -EAGAIN : r;
+}
+
+int claim_mark_cancelled(struct bus *bus, const char *bucket, Tapeloop__V1__Claim *record, uint64_t revision)
+{
+    record->cancelled = true;
+    int r = claim_write(bus, bucket, record, revision);
+    return r == -EEXIST ? 0 : r; /* somebody works on it and is told by the broadcast, or it has just ended */
 }
 
 /* A record for the wish, following `before` (NULL: none). */
 static Tapeloop__V1__Claim *record_make(const Tapeloop__V1__Claim *before, const struct claim_wish *wish, int64_t now_ns)
 {
     bool again = before && before->stream_sequence == wish->sequence && claim_is_open(before);
-    Tapeloop__V1__Claim *record = again ? (Tapeloop__V1__Claim *)wire_copy(&before->base) : WIRE_NEW(Tapeloop__V1__Claim, tapeloop__v1__claim__descriptor);
+    Tapeloop__V1__Claim *record = (Tapeloop__V1__Claim *)wire_copy(again ? &before->base : &wish->about->base);
     if (!record)
         return NULL;
     int r = wire_set_string(&record->instance, wish->instance);
     if (!again) {
         record->stream_sequence = wish->sequence;
-        record->from_ns = wish->window.from_ns;
-        record->to_ns = wish->window.to_ns;
-        record->asked_ns = wish->asked_ns;
-        record->request = (Tapeloop__V1__SnapshotRequest *)wire_copy(&wish->request->base);
+        record->last_sequence = 0;
+        record->attempt = 0;
+        record->cancelled = false;
         if (r == 0)
             r = wire_set_string(&record->name, wish->name);
         if (r == 0)
             r = wire_set_string(&record->state, "claimed");
         if (r == 0)
             r = wire_set_string(&record->request_digest, wish->digest);
-        if (!record->request)
-            r = -ENOMEM;
     }
     record->renewed_ns = now_ns;
     if (wish->sequence > record->last_sequence)
@@ -127,13 +168,14 @@ static Tapeloop__V1__Claim *record_make(const Tapeloop__V1__Claim *before, const
     return record;
 }
 
-static struct claim *claim_new(struct bus *bus, Tapeloop__V1__Claim *record, uint64_t revision)
+static struct claim *claim_new(struct bus *bus, const char *bucket, Tapeloop__V1__Claim *record, uint64_t revision)
 {
     struct claim *claim = calloc(1, sizeof *claim);
     if (!claim)
         return NULL;
     pthread_mutex_init(&claim->lock, NULL);
     claim->bus = bus;
+    claim->bucket = bucket;
     claim->record = record;
     claim->revision = revision;
     atomic_init(&claim->cancelled, record->cancelled);
@@ -147,7 +189,7 @@ static int take_once(struct bus *bus, const struct claim_wish *wish, bool (*aliv
     wire_auto Tapeloop__V1__Claim *before = NULL;
     uint64_t revision = 0;
     int64_t now_ns = units_now_wall_ns();
-    int r = claim_read(bus, wish->name, &before, &revision);
+    int r = claim_read(bus, wish->bucket, wish->name, &before, &revision);
     if (r < 0 && r != -ENOENT)
         return r;
     bool living = before && claim_is_open(before) && alive(context, before->instance);
@@ -156,10 +198,10 @@ static int take_once(struct bus *bus, const struct claim_wish *wish, bool (*aliv
         wire_auto Tapeloop__V1__Claim *record = record_make(before, wish, now_ns);
         if (!record)
             return -ENOMEM;
-        r = record_store(bus, record, revision, &revision);
+        r = record_store(bus, wish->bucket, record, revision, &revision);
         if (r < 0)
             return r;
-        struct claim *claim = claim_new(bus, record, revision);
+        struct claim *claim = claim_new(bus, wish->bucket, record, revision);
         if (!claim)
             return -ENOMEM;
         record = NULL;
@@ -167,7 +209,7 @@ static int take_once(struct bus *bus, const struct claim_wish *wish, bool (*aliv
     } else if (outcome != CLAIM_BUSY && outcome != CLAIM_STALE) {
         if (wish->sequence > before->last_sequence && outcome != CLAIM_TAKEN) {
             before->last_sequence = wish->sequence; /* a later delete must cover this message too */
-            r = record_store(bus, before, revision, &revision);
+            r = record_store(bus, wish->bucket, before, revision, &revision);
             if (r < 0)
                 return r;
         }
@@ -200,7 +242,7 @@ static int claim_reload(struct claim *claim)
 {
     wire_auto Tapeloop__V1__Claim *there = NULL;
     uint64_t revision = 0;
-    int r = claim_read(claim->bus, claim->record->name, &there, &revision);
+    int r = claim_read(claim->bus, claim->bucket, claim->record->name, &there, &revision);
     if (r < 0 && r != -ENOENT)
         return r;
     if (r == -ENOENT || strcmp(there->instance, claim->record->instance) != 0 || there->stream_sequence != claim->record->stream_sequence
@@ -222,7 +264,7 @@ static int claim_store(struct claim *claim)
 {
     int r = atomic_load(&claim->lost) ? -ESTALE : -EEXIST;
     for (int i = 0; i < CAS_TRIES && r == -EEXIST; i++) {
-        r = record_store(claim->bus, claim->record, claim->revision, &claim->revision);
+        r = record_store(claim->bus, claim->bucket, claim->record, claim->revision, &claim->revision);
         if (r != -EEXIST)
             break;
         int reload = claim_reload(claim);
@@ -270,18 +312,24 @@ int claim_set_state(struct claim *claim, const char *state)
     return r;
 }
 
-int claim_end(struct claim *claim, const Tapeloop__V1__SnapshotEvent *event, const char *event_id)
+int claim_end(struct claim *claim, const char *state, const ProtobufCMessage *event, const char *event_id)
 {
-    Tapeloop__V1__SnapshotEvent *copy = (Tapeloop__V1__SnapshotEvent *)wire_copy(&event->base);
+    ProtobufCMessage *copy = wire_copy(event);
     if (!copy)
         return -ENOMEM;
     pthread_mutex_lock(&claim->lock);
-    wire_free(claim->record->final_event);
-    claim->record->final_event = copy;
+    if (event->descriptor == &tapeloop__v1__dissect_event__descriptor) {
+        wire_free(claim->record->final_dissection);
+        claim->record->final_dissection = (Tapeloop__V1__DissectEvent *)copy;
+    } else {
+        assert(event->descriptor == &tapeloop__v1__snapshot_event__descriptor);
+        wire_free(claim->record->final_event);
+        claim->record->final_event = (Tapeloop__V1__SnapshotEvent *)copy;
+    }
     claim->record->renewed_ns = units_now_wall_ns();
     int r = wire_set_string(&claim->record->final_event_id, event_id);
     if (r == 0)
-        r = wire_set_string(&claim->record->state, event->state);
+        r = wire_set_string(&claim->record->state, state);
     if (r == 0)
         r = claim_store(claim);
     pthread_mutex_unlock(&claim->lock);

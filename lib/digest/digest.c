@@ -1,4 +1,4 @@
-#include "services/snapshotter/jobs/digest.h"
+#include "digest/digest.h"
 #include <assert.h>
 #include <openssl/evp.h>
 #include <stdio.h>

@@ -1,10 +1,11 @@
-#include "services/snapshotter/jobs/claim.h"
+#include "jobs/claim.h"
 #include "tests/support/nats_server.h"
 #include "units/units.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
 
+#define BUCKET "dissections"
 #define NOW_NS INT64_C(1767323045000000000)
 
 static void decisions(void **state)
@@ -68,9 +69,10 @@ static bool nobody_lives(void *context, const char *instance)
 
 static enum claim_outcome take(const char *name, const char *instance, uint64_t sequence, bool alive, struct claim **ret)
 {
-    Tapeloop__V1__SnapshotRequest request = TAPELOOP__V1__SNAPSHOT_REQUEST__INIT;
-    request.name = (char *)(uintptr_t)name;
-    struct claim_wish wish = { .name = name, .instance = instance, .sequence = sequence, .asked_ns = NOW_NS, .digest = "d", .request = &request, .window = { 1, 2 } };
+    Tapeloop__V1__Claim about = TAPELOOP__V1__CLAIM__INIT;
+    about.asked_ns = NOW_NS;
+    about.from_ns = 1;
+    struct claim_wish wish = { .bucket = BUCKET, .name = name, .instance = instance, .sequence = sequence, .digest = "d", .about = &about };
     enum claim_outcome outcome;
     Tapeloop__V1__Claim *record = NULL;
     *ret = NULL;
@@ -129,14 +131,14 @@ static void a_cancel_reaches_the_owner_with_its_next_renewal(void **state)
     Tapeloop__V1__Claim *record = NULL;
     uint64_t revision = 0;
     assert_int_equal(take("unwanted", "a", 8, true, &claim), CLAIM_MINE);
-    assert_int_equal(claim_read(bus, "unwanted", &record, &revision), 0);
+    assert_int_equal(claim_read(bus, BUCKET, "unwanted", &record, &revision), 0);
     record->cancelled = true;
     record->last_sequence = 11;
-    assert_int_equal(claim_write(bus, record, revision), 0);
+    assert_int_equal(claim_write(bus, BUCKET, record, revision), 0);
     wire_free(record);
     assert_int_equal(claim_renew(claim), 0);
     assert_true(claim_cancelled(claim));
-    assert_int_equal(claim_read(bus, "unwanted", &record, &revision), 0);
+    assert_int_equal(claim_read(bus, BUCKET, "unwanted", &record, &revision), 0);
     assert_true(record->cancelled);
     assert_int_equal(record->last_sequence, 11);
     wire_free(record);
@@ -150,14 +152,49 @@ static void the_end_stays(void **state)
     Tapeloop__V1__SnapshotEvent event = TAPELOOP__V1__SNAPSHOT_EVENT__INIT;
     event.state = "ready";
     assert_int_equal(take("ended", "a", 9, true, &claim), CLAIM_MINE);
-    assert_int_equal(claim_end(claim, &event, "the-id"), 0);
+    assert_int_equal(claim_end(claim, "ready", &event.base, "the-id"), 0);
     claim_free(claim);
     assert_int_equal(take("ended", "b", 12, true, &other), CLAIM_ENDED);
     Tapeloop__V1__Claim *record = NULL;
-    assert_int_equal(claim_read(bus, "ended", &record, NULL), 0);
+    assert_int_equal(claim_read(bus, BUCKET, "ended", &record, NULL), 0);
     assert_int_equal(record->last_sequence, 12); /* what a tombstone would cover */
     assert_string_equal(record->final_event_id, "the-id");
     wire_free(record);
+}
+
+static void a_dissection_ends_with_its_own_event(void **state)
+{
+    (void)state;
+    struct claim *claim, *other;
+    Tapeloop__V1__DissectEvent event = TAPELOOP__V1__DISSECT_EVENT__INIT;
+    event.entries = 7;
+    assert_int_equal(take("shop/default", "a", 20, true, &claim), CLAIM_MINE);
+    assert_int_equal(claim_end(claim, "ready", &event.base, "its-id"), 0);
+    claim_free(claim);
+    Tapeloop__V1__Claim *record = NULL;
+    assert_int_equal(claim_read(bus, BUCKET, "shop/default", &record, NULL), 0);
+    assert_int_equal(record->final_dissection->entries, 7);
+    assert_int_equal(record->from_ns, 1);
+    assert_null(record->final_event);
+    wire_free(record);
+    assert_int_equal(take("shop/default", "b", 21, true, &other), CLAIM_ENDED);
+}
+
+static void a_tombstone_covers_what_came_before_it(void **state)
+{
+    (void)state;
+    struct claim *claim, *other;
+    assert_int_equal(take("grave", "a", 30, true, &claim), CLAIM_MINE);
+    assert_int_equal(claim_bury(bus, BUCKET, "grave", 30, "b"), -EBUSY);
+    Tapeloop__V1__DissectEvent event = TAPELOOP__V1__DISSECT_EVENT__INIT;
+    assert_int_equal(claim_end(claim, "failed", &event.base, "its-id"), 0);
+    claim_free(claim);
+    assert_int_equal(claim_bury(bus, BUCKET, "grave", 31, "b"), 0);
+    assert_int_equal(take("grave", "a", 31, true, &other), CLAIM_STALE);
+    assert_int_equal(take("grave", "a", 32, true, &other), CLAIM_MINE);
+    claim_free(other);
+    assert_int_equal(claim_bury(bus, BUCKET, "never-there", 5, "b"), 0);
+    assert_int_equal(take("never-there", "a", 5, true, &other), CLAIM_STALE);
 }
 
 int main(void)
@@ -165,6 +202,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decisions), cmocka_unit_test(one_of_two_has_it), cmocka_unit_test(attempts_run_out), cmocka_unit_test(a_stop_does_not_count),
         cmocka_unit_test(a_cancel_reaches_the_owner_with_its_next_renewal), cmocka_unit_test(the_end_stays),
+        cmocka_unit_test(a_dissection_ends_with_its_own_event), cmocka_unit_test(a_tombstone_covers_what_came_before_it),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

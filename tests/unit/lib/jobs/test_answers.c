@@ -1,0 +1,60 @@
+#include "jobs/answers.h"
+#include "tests/unit/lib/jobs/bus_rig.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static int asked; /* the service of this test: what the answers count in */
+
+static void answer(struct question *question, ProtobufCMessage *reply)
+{
+    const Tapeloop__V1__DissectSelector *request = (const Tapeloop__V1__DissectSelector *)question->request;
+    ++*(int *)question->service;
+    if (strcmp(request->name, "bad") == 0)
+        answer_fail(reply, "not_found", "there is no %s", request->name);
+    else if (strcmp(request->name, "other") == 0)
+        question->silent = true;
+    else
+        wire_set_string(&((Tapeloop__V1__DissectDeleteReply *)reply)->name, request->name);
+}
+
+static void ask(const char *json, char *text, size_t cap)
+{
+    void *data = NULL;
+    size_t size = 0;
+    int r = bus_request(bus, "dissect.delete", json, strlen(json), false, 1000, &data, &size);
+    snprintf(text, cap, "%s", r == 0 ? (const char *)data : r == -ETIMEDOUT ? "silence" : "nobody");
+    free(data);
+}
+
+static void questions_are_answered(void **state)
+{
+    (void)state;
+    static const struct answers_subject subjects[] = {
+        { .endpoint = "delete", .subject = "dissect.delete", .request = &tapeloop__v1__dissect_selector__descriptor, .reply = &tapeloop__v1__dissect_delete_reply__descriptor, .answer = answer },
+    };
+    const struct answers_table table = { .subjects = subjects, .count = 1, .group = "dissector", .service = &asked, .bus = bus };
+    struct answers *answers = NULL;
+    char error[256] = "", text[512];
+    assert_int_equal(answers_start(&table, &answers, error), 0);
+    ask("{\"name\":\"a\"}", text, sizeof text);
+    assert_string_equal(text, "{\"name\":\"a\"}");
+    ask("{\"name\":\"bad\"}", text, sizeof text);
+    assert_string_equal(text, "{\"error\":{\"code\":\"not_found\",\"message\":\"there is no bad\"}}");
+    ask("{\"nme\":1}", text, sizeof text);
+    assert_non_null(strstr(text, "\"invalid\""));
+    assert_non_null(strstr(text, "nme"));
+    ask("{\"name\":\"other\"}", text, sizeof text);
+    assert_string_equal(text, "silence");
+    assert_int_equal(asked, 3);
+    answers_stop(answers);
+    answers_stop(NULL);
+    ask("{\"name\":\"a\"}", text, sizeof text);
+    assert_string_equal(text, "nobody");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(questions_are_answered) };
+    return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
+}
