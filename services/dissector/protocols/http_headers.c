@@ -1,0 +1,109 @@
+/* The list of a message's headers. See http_message.h. */
+#include <string.h>
+
+#include "services/dissector/protocols/http_message.h"
+#include "services/dissector/protocols/http_pairs.h"
+
+void http_headers_begin(struct http_headers *h)
+{
+    memset(h, 0, offsetof(struct http_headers, at));
+}
+
+/* Eight characters to lower case at once: the high bit of each byte tells whether it is a capital. */
+static uint64_t lower_eight(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones * 0x80;
+    uint64_t low = word & ~high, from_a = low + ones * (0x80 - 'A'), behind_z = low + ones * (0x80 - 'Z' - 1);
+    return word | (((from_a & ~behind_z & ~word) & high) >> 2);
+}
+
+/* dst has room for size rounded up to eight. */
+static void copy_lower(char *dst, const char *src, size_t size)
+{
+    uint64_t word;
+    for (; size >= 8; src += 8, dst += 8, size -= 8) {
+        memcpy(&word, src, 8);
+        word = lower_eight(word);
+        memcpy(dst, &word, 8);
+    }
+    if (size) {
+        word = 0;
+        memcpy(&word, src, size);
+        word = lower_eight(word);
+        memcpy(dst, &word, 8);
+    }
+}
+
+static enum http_known known_of(const char *name, size_t size)
+{
+#define NAMED(literal, kind) (memcmp(name, literal, sizeof(literal) - 1) == 0 ? (kind) : HTTP_OTHER)
+    switch (size) {
+    case 4: return NAMED("host", HTTP_KNOWN_HOST);
+    case 6: return NAMED("cookie", HTTP_KNOWN_COOKIE);
+    case 7: return NAMED("upgrade", HTTP_KNOWN_UPGRADE);
+    case 10: return name[0] == 's' ? NAMED("set-cookie", HTTP_KNOWN_SET_COOKIE) : NAMED("connection", HTTP_KNOWN_CONNECTION);
+    case 11: return NAMED("grpc-status", HTTP_KNOWN_GRPC_STATUS);
+    case 12: return name[0] == 'g' ? NAMED("grpc-message", HTTP_KNOWN_GRPC_MESSAGE) : NAMED("content-type", HTTP_KNOWN_CONTENT_TYPE);
+    case 14: return NAMED("content-length", HTTP_KNOWN_CONTENT_LENGTH);
+    case 16: return NAMED("content-encoding", HTTP_KNOWN_CONTENT_ENCODING);
+    case 17: return NAMED("transfer-encoding", HTTP_KNOWN_TRANSFER_ENCODING);
+    case 24: return NAMED("sec-websocket-extensions", HTTP_KNOWN_WEBSOCKET_EXTENSIONS);
+    default: return HTTP_OTHER;
+    }
+#undef NAMED
+}
+
+void http_headers_add(struct http_headers *h, const char *name, size_t name_size, const char *value, size_t value_size)
+{
+    size_t room = (name_size + 7) & ~(size_t)7;
+    if (h->count == HTTP_HEADERS_MAX || name_size > CONVERSATION_HEADERS_MAX || room > sizeof h->store - h->used || value_size > CONVERSATION_HEADERS_MAX) {
+        h->full = true;
+        return;
+    }
+    struct http_header *added = &h->at[h->count];
+    char *copy = h->store + h->used;
+    copy_lower(copy, name, name_size);
+    *added = (struct http_header){ .name = copy, .value = value, .name_size = (uint16_t)name_size, .value_size = (uint32_t)value_size, .known = known_of(copy, name_size) };
+    added->hash = http_pairs_hash(copy, name_size);
+    http_pairs_link(h->at, h->count, &h->names);
+    h->used += (uint32_t)room;
+    h->count++;
+    if (added->known && !h->first[added->known])
+        h->first[added->known] = (uint16_t)h->count;
+}
+
+void http_headers_add_copy(struct http_headers *h, const char *name, size_t name_size, const char *value, size_t value_size)
+{
+    if (value_size > sizeof h->store - h->used) {
+        h->full = true;
+        return;
+    }
+    char *copy = h->store + h->used;
+    if (value_size)
+        memcpy(copy, value, value_size);
+    h->used += (uint32_t)((value_size + 7) & ~(size_t)7);
+    if (h->used > sizeof h->store)
+        h->used = sizeof h->store;
+    http_headers_add(h, name, name_size, copy, value_size);
+}
+
+static bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
+bool http_headers_has_token(const struct http_headers *h, enum http_known known, const char *token)
+{
+    size_t wanted = strlen(token);
+    for (uint16_t i = h->first[known]; i; i = h->at[i - 1].next) {
+        const char *p = h->at[i - 1].value, *end = p + h->at[i - 1].value_size;
+        while (p < end) {
+            const char *comma = memchr(p, ',', (size_t)(end - p)), *stop = comma ? comma : end, *next = comma ? comma + 1 : end;
+            while (p < stop && is_blank(*p))
+                p++;
+            while (stop > p && is_blank(stop[-1]))
+                stop--;
+            if ((size_t)(stop - p) == wanted && strncasecmp(p, token, wanted) == 0)
+                return true;
+            p = next;
+        }
+    }
+    return false;
+}

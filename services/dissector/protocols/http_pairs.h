@@ -1,0 +1,12 @@
+/* Names with values on their way into a MAP of a message, where a name may stand once: the values of a repeated name are joined. Inside the HTTP files only: headers, cookies, queries. Pure. */
+#ifndef DISSECTOR_PROTOCOLS_HTTP_PAIRS_H
+#define DISSECTOR_PROTOCOLS_HTTP_PAIRS_H
+#include "services/dissector/protocols/http_message.h"
+
+/* Eight bytes at a time; the same for the same bytes. */
+uint32_t http_pairs_hash(const char *name, size_t size);
+/* at[count] is filled but for next and again (its hash included): finds the last one before it with its name. *names remembers which hashes may have been seen, and starts as 0. */
+void http_pairs_link(struct http_header *at, uint32_t count, uint64_t *names);
+/* All pairs but those of the kind `without` (HTTP_OTHER: all) as the map `field`. */
+void http_pairs_write(struct message *m, uint8_t field, const struct http_header *at, uint32_t count, enum http_known without, const char *joiner);
+#endif
