@@ -1,0 +1,39 @@
+/* From a captured packet to the TCP segment or UDP datagram in it: link header, tags and labels, tunnels, fragments.
+ *
+ *   link type -> IP -> fragment? wait for the others -> tunnel? its IP, up to DECODE_TUNNELS_MAX times -> TCP or UDP
+ *
+ * The innermost is what counts; a VXLAN's or Geneve's number goes with it. A UDP datagram to a tunnel's port whose content is no tunnel is a datagram. What the capture cut off is counted in payload but not in captured.
+ * Bytes behind the IP packet's end (Ethernet's padding, trailers) are none of it; an IPv4 length of 0 (a segment that the sender's network card cuts up later) reaches to the end of the packet.
+ * Nothing is allocated but for fragments. A decoder belongs to one thread. */
+#ifndef DISSECTOR_FLOW_DECODE_H
+#define DISSECTOR_FLOW_DECODE_H
+#include "services/dissector/engine/shard.h"
+#include "services/dissector/flow/fragments.h"
+#include "services/dissector/input/input.h"
+
+#define DECODE_TUNNELS_MAX 4u           /* inside each other; more are nobody's network */
+
+/* How each packet ended: exactly one of packets' parts. */
+struct decode_counters {
+    uint64_t packets;                   /* = tcp + udp + fragments + other_ip + not_ip + malformed */
+    uint64_t tcp, udp;                  /* given out; with those that fragments made whole */
+    uint64_t fragments;                 /* kept or given up; not the one that made a datagram whole, which counts as that */
+    uint64_t other_ip;                  /* IP, but neither TCP nor UDP */
+    uint64_t not_ip, unknown_link_type; /* unknown_link_type is part of not_ip */
+    uint64_t malformed;                 /* headers that are cut or contradict themselves */
+    uint64_t tunnelled;                 /* of tcp and udp */
+    uint64_t truncated;                 /* of tcp and udp: with payload that was not captured */
+};
+struct decoder;
+int decoder_new(struct decoder **ret);  /* -ENOMEM */
+void decoder_free(struct decoder *decoder);
+static inline void decoder_free_p(struct decoder **decoder) { decoder_free(*decoder); }
+/* True: *ret is a packet for shard_packet(), hash and all. Its data is borrowed from the packet, or from the decoder until its next call. False: there is none (a fragment that waits, another protocol ...); it was counted. */
+bool decode_packet(struct decoder *decoder, const struct input_packet *packet, struct shard_packet *ret);
+const struct decode_counters *decoder_counters(const struct decoder *decoder);
+/* The fragments that wait, in the decoder's keeping. */
+struct fragments *decoder_fragments(struct decoder *decoder);
+
+/* Name and value of counter i of decode, fragments and input, as the database's info table has them; NULL behind the last. */
+const char *decode_counter(const struct decode_counters *counters, unsigned i, uint64_t *ret);
+#endif
