@@ -331,6 +331,17 @@ static enum detected dns_detect(const struct sniff *sniff)
     return announcement ? DETECT_EITHER : DETECT_SERVER;
 }
 
+/* Where the next message begins after a hole: a whole one anywhere, or one that begins here and goes on behind what there is. */
+static int64_t find_message(const uint8_t *data, size_t size)
+{
+    for (size_t at = 0; size - at >= 2 + DNS_MESSAGE_BYTES_LEAST; at++) {
+        enum dns_look look = look_stream(data + at, size - at, false);
+        if (look == DNS_LOOK_WHOLE || (look == DNS_LOOK_SHORT && at == 0))
+            return (int64_t)at;
+    }
+    return -EBADMSG;
+}
+
 static int64_t dns_parse(struct conversation *c, enum side side, const uint8_t *data, size_t size)
 {
     struct dns_state *state = conversation_state(c);
@@ -340,12 +351,12 @@ static int64_t dns_parse(struct conversation *c, enum side side, const uint8_t *
         return (int64_t)n;
     }
     if (state->lost[side]) {
-        enum dns_look look = look_stream(data, size, false);
-        if (look == DNS_LOOK_BAD)
-            return -EBADMSG;
-        if (look == DNS_LOOK_SHORT)
-            return 0;
+        int64_t at = find_message(data, size);
+        if (at < 0)
+            return at;
         state->lost[side] = false;
+        if (at > 0)
+            return at;
     }
     state->wanted[side] = 0;
     if (size < 2)

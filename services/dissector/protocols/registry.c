@@ -6,6 +6,7 @@
 const struct protocol *const protocols[] = {
     &protocol_tcp,
     &protocol_udp,
+    &protocol_dns,
 };
 const size_t protocols_count = sizeof protocols / sizeof *protocols;
 _Static_assert(sizeof protocols / sizeof *protocols <= 64, "sets of protocols are 64-bit words");
