@@ -2,11 +2,13 @@
 #include <stdio.h>
 #include <strings.h>
 #include "services/dissector/protocols/protocol.h"
+#include "services/dissector/protocols/redis.h"
 
 const struct protocol *const protocols[] = {
     &protocol_tcp,
     &protocol_udp,
     &protocol_dns,
+    &protocol_redis,
 };
 const size_t protocols_count = sizeof protocols / sizeof *protocols;
 _Static_assert(sizeof protocols / sizeof *protocols <= 64, "sets of protocols are 64-bit words");
