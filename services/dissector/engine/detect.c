@@ -85,6 +85,7 @@ void detect_stream(struct conversation *c, unsigned direction)
         return;
     }
     take_side(c, direction, detected, protocol);
+    c->unsure = !c->handshake || c->streams[direction_of(c, SIDE_CLIENT)].gap_end != 0;
     feed_open(c, protocol, NULL);
     unsigned first = direction;
     const struct stream *other = &c->streams[!direction];

@@ -109,6 +109,14 @@ static bool follow_switch(struct conversation *c)
     return true;
 }
 
+static void open_gap(struct conversation *c, unsigned direction)
+{
+    struct stream *s = &c->streams[direction];
+    s->gap_end = s->fed;
+    s->gap_open = true;
+    pairing_gap(c, direction);
+}
+
 /* The parser does not know these bytes. */
 static void lose_way(struct conversation *c, unsigned direction)
 {
@@ -117,7 +125,7 @@ static void lose_way(struct conversation *c, unsigned direction)
         c->ignored = true;
         return;
     }
-    pairing_gap(c, direction);
+    open_gap(c, direction);
     c->protocol->gap(c, side_of(c, direction), 0);
 }
 
@@ -186,8 +194,7 @@ static void hold_or_drop(struct conversation *c, unsigned direction, const uint8
     c->shard->counters.unparsed_dropped++;
     uint64_t lost = (uint64_t)s->held_size + size;
     feed_drop_held(c, direction, s->held_size);
-    s->gap_end = s->fed;
-    pairing_gap(c, direction);
+    open_gap(c, direction);
     if (c->protocol)
         c->protocol->gap(c, side_of(c, direction), lost);
 }
@@ -251,10 +258,9 @@ void feed_gap(struct conversation *c, unsigned direction, uint64_t lost)
         feed_drop_held(c, direction, s->held_size);
     s->fed += lost;
     s->seq += (uint32_t)lost;
-    s->gap_end = s->fed;
+    open_gap(c, direction);
     if (c->ignored)
         return;
-    pairing_gap(c, direction);
     if (c->protocol)
         c->protocol->gap(c, side_of(c, direction), held + lost);
     follow_switch(c);
@@ -333,7 +339,12 @@ static const struct mark *mark_at(const struct stream *s, const uint8_t *p, uint
 struct message *conversation_message(struct conversation *c, enum side side, const uint8_t *first)
 {
     struct message *m = message_take(c->shard);
-    const struct mark *mark = mark_at(&c->streams[direction_of(c, side)], first, &m->from);
+    struct stream *s = &c->streams[direction_of(c, side)];
+    const struct mark *mark = mark_at(s, first, &m->from);
+    if (s->gap_open) { /* what was skipped on the way here may have held messages, too */
+        s->gap_open = false;
+        s->gap_end = m->from > s->gap_end ? m->from : s->gap_end;
+    }
     m->protocol = c->protocol;
     m->first_ns = m->last_ns = mark->time_ns;
     m->at = mark->place;

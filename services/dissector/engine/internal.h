@@ -38,7 +38,8 @@ struct stream {
     struct mark now;                /* of the packet being fed */
     const uint8_t *base; uint64_t base_offset; /* of the data in the call under way */
     uint64_t fed;                   /* offset behind the last byte given to the feeder */
-    uint64_t gap_end;               /* offset behind the last gap; 0: none */
+    uint64_t gap_end;               /* offset behind the last gap, and behind what the parser skipped to find its way; 0: none */
+    bool gap_open;                  /* no message has begun since */
     bool finished;
     /* segments.c */
     bool known, soft;               /* seq is known; only from the other side's acknowledgements */
@@ -70,7 +71,7 @@ struct conversation {
     bool ignored;                   /* nothing more is parsed */
     bool parsing;                   /* a call into the protocol is under way */
     bool detect_again;
-    bool unsure, pipelined, answered_since_gap; /* pairing after a gap of the client's side */
+    bool unsure;                    /* pairing after a gap of the client's side: a lost request may be answered still */
     uint8_t end;                    /* enum conversation_end */
     uint8_t reset;                  /* 1 + direction that sent RST */
     uint8_t desyncs, detect_tries, detect_no; /* detect_no: bit per direction that is nobody's */
@@ -79,10 +80,12 @@ struct conversation {
     const struct protocol *protocol, *switch_to;
     void *state, *switch_state;
     struct stream streams[2];
-    uint32_t stalled;               /* packets since something has been waiting */
+    uint32_t stalled;               /* packets since something has been waiting and nothing went on */
+    uint64_t stalled_fed;
     int64_t first_ns, last_ns, synack_ns, established_ns;
     struct place first_at, last_at;
     uint32_t entries;
+    uint64_t answered_acked;        /* what the last response since the gap had acknowledged */
     struct message *pending_first, *pending_last;
     uint32_t pending_count;
 };

@@ -3,8 +3,9 @@
  * In order, a response S can answer a request R only if
  *   S.acked > R.from   its sender had received the beginning of R when S began, and
  *   S.from >= R.acked  R's sender had not received S's beginning when R began.
- * With one request under way at a time these two tell every pair, whatever was lost. With several (pipelining) they do not after a gap on the client's side: then nothing is paired until the line was quiet: a
- * request that finds nothing unanswered and acknowledges everything that the server has said. After a gap on the server's side, requests whose response may lie in it stay alone.
+ * With one request under way at a time these two tell every pair, whatever was lost. With several (pipelining) they do not after a gap on the client's side, or where the capture began in the middle: a request that was
+ * never seen may be answered still. Then nothing is paired until the line was quiet: the server has answered something from behind the gap, and a request finds nothing unanswered and acknowledges everything that the server has said.
+ * After a gap on the server's side, requests whose response may lie in it stay alone.
  * Datagrams have no offsets to compare: there only keys pair. */
 #include "services/dissector/engine/internal.h"
 
@@ -44,8 +45,8 @@ static enum incomplete alone_reason(const struct conversation *c)
 /* The line is quiet: from this request on, pairs are certain again. */
 static void settle(struct conversation *c, const struct message *request)
 {
-    const struct stream *server = &c->streams[direction_of(c, SIDE_SERVER)];
-    if (c->unsure && c->pending_count == 0 && c->answered_since_gap && request->acked >= server->fed - server->held_size)
+    const struct stream *server = &c->streams[direction_of(c, SIDE_SERVER)], *client = &c->streams[direction_of(c, SIDE_CLIENT)];
+    if (c->unsure && c->pending_count == 0 && c->answered_acked > 0 && c->answered_acked >= client->gap_end && request->acked >= server->fed - server->held_size)
         c->unsure = false;
 }
 
@@ -59,11 +60,9 @@ void conversation_request(struct conversation *c, struct message *m, uint64_t ke
     if (c->tcp && key == KEY_IN_ORDER) {
         settle(c, m);
         if (c->unsure) {
-            emit_entry(c, m, NULL, GAP, 0);
+            emit_entry(c, m, NULL, c->streams[direction_of(c, SIDE_CLIENT)].gap_end ? GAP : STARTED_BEFORE, 0);
             return;
         }
-        if (c->pending_last && c->pending_last->key == KEY_IN_ORDER && m->acked <= c->pending_last->acked)
-            c->pipelined = true;
     }
     append(c, m);
 }
@@ -76,7 +75,7 @@ static bool lies_in_gap(const struct conversation *c, const struct message *requ
 
 static struct message *find_in_order(struct conversation *c, const struct message *response)
 {
-    c->answered_since_gap = true;
+    c->answered_acked = response->acked;
     while (c->pending_first && c->pending_first->key == KEY_IN_ORDER) {
         const struct message *request = c->pending_first;
         if (!c->tcp)
@@ -139,9 +138,9 @@ uint32_t conversation_unanswered(const struct conversation *c) { return c->pendi
 
 void pairing_gap(struct conversation *c, unsigned direction)
 {
-    if (c->tcp && side_of(c, direction) == SIDE_CLIENT && c->pipelined) {
+    if (c->tcp && side_of(c, direction) == SIDE_CLIENT) {
         c->unsure = true;
-        c->answered_since_gap = false;
+        c->answered_acked = 0;
     }
 }
 

@@ -145,11 +145,14 @@ static bool give_way(struct conversation *c, bool all)
     int blocked = -1;
     for (unsigned direction = 0; direction < 2; direction++) {
         struct stream *s = &c->streams[direction];
+        const struct waiting *other = c->streams[!direction].waiting;
         if (!s->waiting)
             continue;
         if (s->waiting->offset > s->fed) {
             if (all || s->acked > s->fed || s->waiting_bytes > WAITING_BYTES_MAX) {
-                feed_gap(c, direction, s->waiting->offset - s->fed);
+                /* No further than what the other side's next bytes answer: what lies between is a cause of its own. */
+                uint64_t until = other && other->acked > s->fed && other->acked < s->waiting->offset ? other->acked : s->waiting->offset;
+                feed_gap(c, direction, until - s->fed);
                 return true;
             }
         } else if (blocked < 0 || s->waiting->time_ns < c->streams[blocked].waiting->time_ns) {
@@ -174,6 +177,11 @@ static void look_after_waiting(struct conversation *c)
     if (!c->streams[0].waiting && !c->streams[1].waiting) {
         c->stalled = 0;
         return;
+    }
+    uint64_t fed = c->streams[0].fed + c->streams[1].fed;
+    if (fed != c->stalled_fed) { /* it is not this hole that it has been waiting for */
+        c->stalled_fed = fed;
+        c->stalled = 0;
     }
     bool full = c->streams[0].waiting_bytes > WAITING_BYTES_MAX || c->streams[1].waiting_bytes > WAITING_BYTES_MAX;
     if (++c->stalled <= PATIENCE_PACKETS && !full)

@@ -1,0 +1,195 @@
+#include "services/dissector/work/finalise.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "services/dissector/work/peers.h"
+#include "services/dissector/work/views.h"
+#include "services/dissector/work/where.h"
+
+#define ADVANCE_EVERY 8192u             /* entries between two looks at whether to stop */
+
+struct finaliser {
+    const struct finalise_options *options;
+    struct run_merge *merge;
+    struct views *views;
+    struct peers *peers;
+    struct where *where;                /* NULL: everything */
+    void *output;
+    int dns;                            /* protocol_number of DNS; -1: there is none */
+    uint64_t seen, total, entries, connections, over_limit;
+    uint8_t *marked; uint32_t marked_room; /* a record that had to be changed */
+    char *error;
+};
+
+static int fail(struct finaliser *f, int e, const char *what)
+{
+    if (!f->error[0])
+        snprintf(f->error, STAGE_ERROR_TEXT_MAX, "%s: %s", what, strerror(-e));
+    return e;
+}
+
+/* The views of all readers, decided. */
+static int decide_views(struct finaliser *f, struct run_reader **readers, size_t count)
+{
+    size_t total = 0, at = 0, n;
+    for (size_t i = 0; i < count; i++) {
+        (void)run_views(readers[i], &n);
+        total += n;
+        f->total += run_records(readers[i]);
+    }
+    struct run_view *list = malloc((total ? total : 1) * sizeof *list);
+    if (!list)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        const struct run_view *views = run_views(readers[i], &n);
+        if (n)
+            memcpy(list + at, views, n * sizeof *list);
+        at += n;
+    }
+    int r = views_new(list, total, &f->views);
+    free(list);
+    return r;
+}
+
+static const char *segment_of(const struct finaliser *f, const struct place *place)
+{
+    return place->frame && place->input < f->options->inputs_count ? f->options->inputs[place->input].segment_id : "";
+}
+
+/* A record of a view that may be a copy says so. */
+static const struct record *mark_copy(struct finaliser *f, const struct record *r)
+{
+    if (f->marked_room < r->size) {
+        uint8_t *grown = realloc(f->marked, r->size);
+        if (!grown)
+            return NULL;
+        f->marked = grown;
+        f->marked_room = r->size;
+    }
+    memcpy(f->marked, r, r->size);
+    struct record *copy = (struct record *)f->marked;
+    copy->flags |= RECORD_MAYBE_COPY;
+    return copy;
+}
+
+static int fill_entry(struct finaliser *f, const struct record *r, struct entry *ret)
+{
+    if (r->protocol >= protocols_count)
+        return -EBADMSG;
+    *ret = (struct entry){ .record = r, .protocol = protocols[r->protocol], .node = r->node < f->options->nodes_count ? f->options->nodes[r->node] : "",
+                           .request_segment = segment_of(f, &r->request_at), .response_segment = segment_of(f, &r->response_at) };
+    int e = record_read_values(r, ret->protocol->detail, &ret->values);
+    return e < 0 ? e : peers_find(f->peers, r, &ret->source, &ret->destination);
+}
+
+static int give(void *context, struct entry *entry)
+{
+    struct finaliser *f = context;
+    if (f->options->entries_max && f->entries >= f->options->entries_max) {
+        f->over_limit++;
+        return 0;
+    }
+    entry->id = ++f->entries;
+    return f->options->driver->entry(f->output, entry, f->error);
+}
+
+static int take_record(struct finaliser *f, const struct record *r)
+{
+    struct view_fate fate;
+    int e = views_fate(f->views, r, &fate);
+    if (e < 0 || !fate.tells)
+        return e;
+    if (fate.maybe_copy && !(r = mark_copy(f, r)))
+        return -ENOMEM;
+    struct entry entry;
+    e = fill_entry(f, r, &entry);
+    if (e < 0)
+        return e;
+    entry.connection = views_connection(f->views, r);
+    if (r->protocol == f->dns) {
+        e = peers_learn(f->peers, &entry);
+        if (e < 0)
+            return e;
+    }
+    return f->where ? where_add(f->where, &entry, f->error) : give(f, &entry);
+}
+
+static int take_all(struct finaliser *f, const struct stage_progress *progress)
+{
+    const struct record *record;
+    int r;
+    while ((r = run_merge_next(f->merge, &record)) == 1) {
+        if (++f->seen % ADVANCE_EVERY == 0 && !stage_advance(progress, f->seen, f->total))
+            return -ECANCELED;
+        r = take_record(f, record);
+        if (r < 0)
+            break;
+    }
+    if (r == -EBADMSG && !f->error[0])
+        snprintf(f->error, STAGE_ERROR_TEXT_MAX, "a run of entries is damaged");
+    if (r == 0 && f->where)
+        r = where_finish(f->where, f->error);
+    return r;
+}
+
+static int open_all(struct finaliser *f, struct run_reader **readers, size_t count)
+{
+    int r = decide_views(f, readers, count);
+    if (r < 0) {
+        for (size_t i = 0; i < count; i++)
+            run_close(readers[i]);
+        return fail(f, r, "cannot compare the observations of connections");
+    }
+    r = run_merge_new(readers, count, &f->merge);
+    if (r == 0)
+        r = peers_new(&f->peers);
+    if (r < 0)
+        return fail(f, r, "cannot begin to merge");
+    if (f->options->where && f->options->where[0]) {
+        r = where_new(f->options->where, give, f, &f->where, f->error);
+        if (r < 0)
+            return r;
+    }
+    return f->options->driver->open(f->options->path, &f->output, f->error);
+}
+
+static int close_output(struct finaliser *f)
+{
+    struct output_counter counters[STAGE_COUNTERS_MAX + 2];
+    uint32_t n = 0;
+    for (; n < f->options->counters_count && n < STAGE_COUNTERS_MAX; n++)
+        counters[n] = (struct output_counter){ f->options->counters[n].name, f->options->counters[n].value };
+    counters[n++] = (struct output_counter){ "views_left_out", views_left_out(f->views) };
+    counters[n++] = (struct output_counter){ "entries_over_limit", f->over_limit };
+    void *output = f->output;
+    f->output = NULL;
+    return f->options->driver->close(output, counters, n, f->error);
+}
+
+int finalise_runs(struct run_reader **readers, size_t count, const struct finalise_options *options, const struct stage_progress *progress, struct stage_result *ret, char *error)
+{
+    struct finaliser f = { .options = options, .error = error };
+    const struct protocol *dns = protocol_find("DNS", 3);
+    error[0] = '\0';
+    f.dns = dns ? protocol_number(dns) : -1;
+    int r = open_all(&f, readers, count);
+    if (r == 0)
+        r = take_all(&f, progress);
+    if (r == 0)
+        r = close_output(&f);
+    if (r < 0) {
+        options->driver->abandon(f.output);
+        if (r != -ECANCELED)
+            fail(&f, r, "cannot write the entries");
+    } else {
+        ret->entries = f.entries;
+        ret->connections = views_connections(f.views);
+    }
+    run_merge_free(f.merge);
+    where_free(f.where);
+    peers_free(f.peers);
+    views_free(f.views);
+    free(f.marked);
+    return r;
+}

@@ -1,0 +1,19 @@
+/* Sorted runs into an output: which views tell, ids in the order of time, names of addresses, connection numbers. The result depends on the runs' contents alone, not on how many they are. */
+#ifndef DISSECTOR_WORK_FINALISE_H
+#define DISSECTOR_WORK_FINALISE_H
+#include "services/dissector/output/output.h"
+#include "services/dissector/work/run.h"
+#include "services/dissector/work/stages.h"
+
+struct finalise_options {
+    const struct output_driver *driver;
+    const char *path;                       /* "-": standard output */
+    const char *where;                      /* "" or NULL: all */
+    const char *const *nodes; uint32_t nodes_count;
+    const struct stage_input *inputs; uint32_t inputs_count;
+    uint64_t entries_max;                   /* the earliest are kept; 0: all */
+    const struct stage_counter *counters; uint32_t counters_count; /* of the stages before, for the output */
+};
+/* Takes the readers over. ret->entries, connections, counters. -errno with a sentence in error (STAGE_ERROR_TEXT_MAX). */
+int finalise_runs(struct run_reader **readers, size_t count, const struct finalise_options *options, const struct stage_progress *progress, struct stage_result *ret, char *error);
+#endif

@@ -1,0 +1,235 @@
+#include "services/dissector/work/peers.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUCKETS_LEAST 1024u
+#define ADDRESS_TEXT_MAX 48u
+#define NAME_BYTES_MAX 256u             /* RFC 1035: 255 */
+#define NS_PER_S INT64_C(1000000000)
+
+/* An address under one name; the same pair is the same peer. */
+struct known { struct known *next; uint64_t hash; uint8_t version, address[16]; struct peer peer; char ip[ADDRESS_TEXT_MAX]; char name[NAME_BYTES_MAX]; };
+/* What a client was told. */
+struct told { struct told *next; uint64_t hash; uint8_t client[16], address[16]; int64_t from_ns, until_ns; char name[NAME_BYTES_MAX]; };
+struct peers {
+    struct known **known; uint32_t known_count, known_buckets;
+    struct told **told; uint32_t told_count, told_buckets;
+    const struct known *last[2];        /* most entries repeat the ends of the one before */
+};
+
+static uint64_t hash_bytes(uint64_t seed, const void *data, size_t size)
+{
+    const uint8_t *p = data;
+    uint64_t h = seed ^ UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < size; i++)
+        h = (h ^ p[i]) * UINT64_C(0x100000001b3);
+    return h ^ h >> 29;
+}
+
+int peers_new(struct peers **ret)
+{
+    struct peers *p = calloc(1, sizeof *p);
+    if (p) {
+        p->known = calloc(BUCKETS_LEAST, sizeof(struct known *));
+        p->told = calloc(BUCKETS_LEAST, sizeof(struct told *));
+        p->known_buckets = p->told_buckets = BUCKETS_LEAST;
+    }
+    if (!p || !p->known || !p->told) {
+        peers_free(p);
+        return -ENOMEM;
+    }
+    *ret = p;
+    return 0;
+}
+
+void peers_free(struct peers *p)
+{
+    if (!p)
+        return;
+    for (uint32_t i = 0; p->known && i < p->known_buckets; i++)
+        while (p->known[i]) {
+            struct known *next = p->known[i]->next;
+            free(p->known[i]);
+            p->known[i] = next;
+        }
+    for (uint32_t i = 0; p->told && i < p->told_buckets; i++)
+        while (p->told[i]) {
+            struct told *next = p->told[i]->next;
+            free(p->told[i]);
+            p->told[i] = next;
+        }
+    free(p->known);
+    free(p->told);
+    free(p);
+}
+
+static void grow_known(struct peers *p)
+{
+    uint32_t count = p->known_buckets * 2;
+    struct known **buckets = calloc(count, sizeof(struct known *));
+    if (!buckets)
+        return; /* slower, not wrong */
+    for (uint32_t i = 0; i < p->known_buckets; i++)
+        for (struct known *k = p->known[i], *next; k; k = next) {
+            next = k->next;
+            k->next = buckets[k->hash & (count - 1)];
+            buckets[k->hash & (count - 1)] = k;
+        }
+    free(p->known);
+    p->known = buckets;
+    p->known_buckets = count;
+}
+
+static void grow_told(struct peers *p)
+{
+    uint32_t count = p->told_buckets * 2;
+    struct told **buckets = calloc(count, sizeof(struct told *));
+    if (!buckets)
+        return;
+    for (uint32_t i = 0; i < p->told_buckets; i++)
+        for (struct told *t = p->told[i], *next; t; t = next) {
+            next = t->next;
+            t->next = buckets[t->hash & (count - 1)];
+            buckets[t->hash & (count - 1)] = t;
+        }
+    free(p->told);
+    p->told = buckets;
+    p->told_buckets = count;
+}
+
+static uint64_t told_hash(const uint8_t *client, const uint8_t *address) { return hash_bytes(hash_bytes(0, client, 16), address, 16); }
+
+static struct told *find_told(const struct peers *p, const uint8_t *client, const uint8_t *address)
+{
+    uint64_t hash = told_hash(client, address);
+    for (struct told *t = p->told[hash & (p->told_buckets - 1)]; t; t = t->next)
+        if (t->hash == hash && memcmp(t->client, client, 16) == 0 && memcmp(t->address, address, 16) == 0)
+            return t;
+    return NULL;
+}
+
+/* The older half, by the end of validity, makes room. */
+static void forget_some(struct peers *p, int64_t now_ns)
+{
+    for (uint32_t i = 0; i < p->told_buckets; i++)
+        for (struct told **at = &p->told[i]; *at;) {
+            struct told *t = *at;
+            if (t->until_ns < now_ns || p->told_count > PEERS_NAMES_MAX / 2) {
+                *at = t->next;
+                free(t);
+                p->told_count--;
+            } else {
+                at = &t->next;
+            }
+        }
+}
+
+static int tell(struct peers *p, const uint8_t *client, const uint8_t *address, const struct text *name, int64_t from_ns, int64_t until_ns)
+{
+    struct told *t = find_told(p, client, address);
+    if (!t) {
+        if (p->told_count >= PEERS_NAMES_MAX)
+            forget_some(p, from_ns);
+        if (p->told_count >= p->told_buckets)
+            grow_told(p);
+        t = calloc(1, sizeof *t);
+        if (!t)
+            return -ENOMEM;
+        t->hash = told_hash(client, address);
+        memcpy(t->client, client, 16);
+        memcpy(t->address, address, 16);
+        t->next = p->told[t->hash & (p->told_buckets - 1)];
+        p->told[t->hash & (p->told_buckets - 1)] = t;
+        p->told_count++;
+    }
+    size_t size = name->size < NAME_BYTES_MAX - 1 ? name->size : NAME_BYTES_MAX - 1;
+    memcpy(t->name, name->data, size);
+    t->name[size] = '\0';
+    t->from_ns = from_ns;
+    t->until_ns = until_ns;
+    return 0;
+}
+
+static const struct value *value_of(const struct entry *entry, const char *name)
+{
+    const struct detail *detail = entry->protocol->detail;
+    for (uint32_t i = 0; i < detail->count; i++)
+        if (strcmp(detail->fields[i].name, name) == 0)
+            return entry->values.present & UINT64_C(1) << i ? &entry->values.at[i] : NULL;
+    return NULL;
+}
+
+int peers_learn(struct peers *p, const struct entry *dns)
+{
+    const struct value *questions = value_of(dns, "dns_questions"), *answers = value_of(dns, "dns_answers"), *ttl = value_of(dns, "dns_ttl");
+    uint32_t at = 0;
+    struct text name, answer;
+    if (!questions || !answers || !value_next_item(questions, &at, &name) || name.size == 0)
+        return 0;
+    int64_t valid_s = ttl && ttl->number > PEERS_NAME_TTL_MIN_S && ttl->number < INT32_MAX ? ttl->number : PEERS_NAME_TTL_MIN_S;
+    int64_t from_ns = dns->record->timestamp_ns + dns->record->duration_ns;
+    int r = 0;
+    for (at = 0; r == 0 && value_next_item(answers, &at, &answer);) {
+        char text[ADDRESS_TEXT_MAX];
+        uint8_t address[16] = { 0 };
+        if (answer.size >= sizeof text)
+            continue;
+        memcpy(text, answer.data, answer.size);
+        text[answer.size] = '\0';
+        if (inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1)
+            r = tell(p, dns->record->tuple.source, address, &name, from_ns, from_ns + valid_s * NS_PER_S);
+    }
+    return r;
+}
+
+static const char *name_for(const struct peers *p, const uint8_t *client, const uint8_t *address, int64_t now_ns)
+{
+    const struct told *t = p->told_count ? find_told(p, client, address) : NULL;
+    return t && t->from_ns <= now_ns && now_ns <= t->until_ns ? t->name : "";
+}
+
+static bool is_peer(const struct known *k, uint8_t version, const uint8_t *address, const char *name)
+{
+    return k->version == version && memcmp(k->address, address, 16) == 0 && strcmp(k->name, name) == 0;
+}
+
+static int find_peer(struct peers *p, unsigned end, uint8_t version, const uint8_t *address, const char *name, const struct peer **ret)
+{
+    if (p->last[end] && is_peer(p->last[end], version, address, name)) {
+        *ret = &p->last[end]->peer;
+        return 0;
+    }
+    uint64_t hash = hash_bytes(hash_bytes(version, address, 16), name, strlen(name));
+    struct known *k = p->known[hash & (p->known_buckets - 1)];
+    while (k && (k->hash != hash || !is_peer(k, version, address, name)))
+        k = k->next;
+    if (!k) {
+        if (p->known_count >= p->known_buckets)
+            grow_known(p);
+        k = calloc(1, sizeof *k);
+        if (!k)
+            return -ENOMEM;
+        k->hash = hash;
+        k->version = version;
+        memcpy(k->address, address, 16);
+        memcpy(k->name, name, strlen(name) + 1);
+        (void)inet_ntop(version == 4 ? AF_INET : AF_INET6, address, k->ip, sizeof k->ip);
+        k->peer = (struct peer){ .number = ++p->known_count, .ip = k->ip, .name = "", .namespace = "", .pod_name = "", .pod_namespace = "", .service_name = "", .service_namespace = "", .dns = k->name, .process = "" };
+        if (k->name[0])
+            k->peer.name = k->name;
+        k->next = p->known[hash & (p->known_buckets - 1)];
+        p->known[hash & (p->known_buckets - 1)] = k;
+    }
+    p->last[end] = k;
+    *ret = &k->peer;
+    return 0;
+}
+
+int peers_find(struct peers *p, const struct record *record, const struct peer **ret_source, const struct peer **ret_destination)
+{
+    const struct tuple *t = &record->tuple;
+    int r = find_peer(p, 0, t->version, t->source, name_for(p, t->destination, t->source, record->timestamp_ns), ret_source);
+    return r < 0 ? r : find_peer(p, 1, t->version, t->destination, name_for(p, t->source, t->destination, record->timestamp_ns), ret_destination);
+}

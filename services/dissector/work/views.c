@@ -1,0 +1,258 @@
+#include "services/dissector/work/views.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NEIGHBOURS_MAX 64u /* views compared with each one of its kind: more copies of a packet than any path makes */
+
+struct node { uint32_t parent, next, last; bool maybe_copy; };      /* a set of views: the chain from its root */
+struct fate { uint64_t connection; bool tells, maybe_copy; uint32_t root; };
+struct views {
+    const struct run_view *list; size_t count;                       /* while deciding */
+    struct node *nodes;
+    struct fate *fates;
+    uint32_t *first[SHARDS], counts[SHARDS];                          /* shard, number → index of list; UINT32_MAX: none */
+    uint64_t connections, left_out;
+};
+
+static uint32_t root_of(struct views *v, uint32_t i)
+{
+    while (v->nodes[i].parent != i) {
+        v->nodes[i].parent = v->nodes[v->nodes[i].parent].parent;
+        i = v->nodes[i].parent;
+    }
+    return i;
+}
+
+static bool overlap(const struct view *a, const struct view *b) { return a->first_ns <= b->last_ns && b->first_ns <= a->last_ns; }
+
+/* One member of each point. */
+static bool may_join(const struct views *v, uint32_t a, uint32_t b)
+{
+    for (uint32_t i = a; i != UINT32_MAX; i = v->nodes[i].next)
+        for (uint32_t k = b; k != UINT32_MAX; k = v->nodes[k].next)
+            if (v->list[i].view.point == v->list[k].view.point)
+                return false;
+    return true;
+}
+
+static void join(struct views *v, uint32_t i, uint32_t k)
+{
+    uint32_t a = root_of(v, i), b = root_of(v, k);
+    if (a == b || !may_join(v, a, b))
+        return;
+    v->nodes[v->nodes[a].last].next = b;
+    v->nodes[a].last = v->nodes[b].last;
+    v->nodes[b].parent = a;
+}
+
+/* The two ends in one order, whoever the client is. */
+static int compare_ends(const struct tuple *a, const struct tuple *b)
+{
+    struct tuple both[2] = { *a, *b };
+    for (unsigned i = 0; i < 2; i++) {
+        struct tuple *t = &both[i];
+        int r = memcmp(t->source, t->destination, sizeof t->source);
+        if (r > 0 || (r == 0 && t->source_port > t->destination_port)) {
+            struct tuple swapped = *t;
+            memcpy(swapped.source, t->destination, sizeof swapped.source);
+            memcpy(swapped.destination, t->source, sizeof swapped.destination);
+            swapped.source_port = t->destination_port;
+            swapped.destination_port = t->source_port;
+            *t = swapped;
+        }
+    }
+    return memcmp(&both[0], &both[1], sizeof both[0]);
+}
+
+#define ORDER(x, y) \
+    if ((x) != (y)) \
+        return (x) < (y) ? -1 : 1
+static int compare_time(const struct run_view *a, const struct run_view *b)
+{
+    ORDER(a->view.first_ns, b->view.first_ns);
+    ORDER(a->shard, b->shard);
+    ORDER(a->number, b->number);
+    return 0;
+}
+
+static int by_ends(const void *a, const void *b, void *context)
+{
+    const struct run_view *list = context, *x = &list[*(const uint32_t *)a], *y = &list[*(const uint32_t *)b];
+    int r = compare_ends(&x->view.tuple, &y->view.tuple);
+    return r ? r : compare_time(x, y);
+}
+
+static int by_client_isn(const void *a, const void *b, void *context)
+{
+    const struct run_view *list = context, *x = &list[*(const uint32_t *)a], *y = &list[*(const uint32_t *)b];
+    ORDER(x->view.client_isn, y->view.client_isn);
+    return compare_time(x, y);
+}
+
+static bool isn_differ(const struct view *a, const struct view *b)
+{
+    uint32_t both = a->flags & b->flags;
+    return ((both & VIEW_CLIENT_ISN) && a->client_isn != b->client_isn) || ((both & VIEW_SERVER_ISN) && a->server_isn != b->server_isn);
+}
+
+static void join_same_ends(struct views *v, uint32_t *order)
+{
+    for (size_t i = 0; i < v->count; i++)
+        for (size_t k = i + 1; k < v->count && k <= i + NEIGHBOURS_MAX; k++) {
+            const struct view *a = &v->list[order[i]].view, *b = &v->list[order[k]].view;
+            if (compare_ends(&a->tuple, &b->tuple) != 0)
+                break;
+            bool turned = memcmp(a->tuple.source, b->tuple.source, 16) != 0 || a->tuple.source_port != b->tuple.source_port; /* one took the other end for the client: numbers cannot be compared */
+            if (overlap(a, b) && (turned || !isn_differ(a, b)))
+                join(v, order[i], order[k]);
+        }
+}
+
+static void join_translated(struct views *v, const uint32_t *order, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = i + 1; k < count && k <= i + NEIGHBOURS_MAX; k++) {
+            const struct view *a = &v->list[order[i]].view, *b = &v->list[order[k]].view;
+            if (a->client_isn != b->client_isn)
+                break;
+            if (!overlap(a, b) || compare_ends(&a->tuple, &b->tuple) == 0)
+                continue;
+            if (!(a->flags & b->flags & VIEW_SERVER_ISN))
+                v->nodes[order[i]].maybe_copy = v->nodes[order[k]].maybe_copy = true;
+            else if (a->server_isn == b->server_isn)
+                join(v, order[i], order[k]);
+        }
+}
+
+static bool tells_more(const struct run_view *a, const struct run_view *b)
+{
+    if (a->view.payload_bytes != b->view.payload_bytes)
+        return a->view.payload_bytes > b->view.payload_bytes;
+    int r = compare_time(a, b);
+    return r != 0 ? r < 0 : a->view.point < b->view.point;
+}
+
+static void decide(struct views *v)
+{
+    for (uint32_t i = 0; i < v->count; i++) {
+        if (root_of(v, i) != i)
+            continue;
+        uint32_t best = i;
+        bool maybe_copy = false;
+        for (uint32_t k = i; k != UINT32_MAX; k = v->nodes[k].next) {
+            if (tells_more(&v->list[k], &v->list[best]))
+                best = k;
+            maybe_copy = maybe_copy || v->nodes[k].maybe_copy;
+        }
+        for (uint32_t k = i; k != UINT32_MAX; k = v->nodes[k].next) {
+            v->fates[k] = (struct fate){ .tells = k == best, .maybe_copy = maybe_copy, .root = i };
+            v->left_out += k != best;
+        }
+    }
+}
+
+static int place_numbers(struct views *v)
+{
+    for (size_t i = 0; i < v->count; i++) {
+        const struct run_view *view = &v->list[i];
+        if (view->shard >= SHARDS || view->number >= v->count)
+            return -EBADMSG;
+        if (view->number >= v->counts[view->shard])
+            v->counts[view->shard] = view->number + 1;
+    }
+    for (unsigned s = 0; s < SHARDS; s++) {
+        v->first[s] = v->counts[s] ? malloc(v->counts[s] * sizeof(uint32_t)) : NULL;
+        if (v->counts[s] && !v->first[s])
+            return -ENOMEM;
+        for (uint32_t i = 0; i < v->counts[s]; i++)
+            v->first[s][i] = UINT32_MAX;
+    }
+    for (uint32_t i = 0; i < v->count; i++)
+        v->first[v->list[i].shard][v->list[i].number] = i;
+    return 0;
+}
+
+static int join_all(struct views *v)
+{
+    uint32_t *order = malloc((v->count ? v->count : 1) * sizeof *order);
+    if (!order)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < v->count; i++) {
+        order[i] = i;
+        v->nodes[i] = (struct node){ .parent = i, .next = UINT32_MAX, .last = i };
+    }
+    qsort_r(order, v->count, sizeof *order, by_ends, (void *)(uintptr_t)v->list);
+    join_same_ends(v, order);
+    size_t known = 0;
+    for (uint32_t i = 0; i < v->count; i++)
+        if (v->list[i].view.flags & VIEW_CLIENT_ISN)
+            order[known++] = i;
+    qsort_r(order, known, sizeof *order, by_client_isn, (void *)(uintptr_t)v->list);
+    join_translated(v, order, known);
+    free(order);
+    return 0;
+}
+
+int views_new(const struct run_view *list, size_t count, struct views **ret)
+{
+    if (count >= UINT32_MAX)
+        return -E2BIG;
+    struct views *v = calloc(1, sizeof *v);
+    if (!v)
+        return -ENOMEM;
+    v->list = list;
+    v->count = count;
+    v->nodes = calloc(count ? count : 1, sizeof *v->nodes);
+    v->fates = calloc(count ? count : 1, sizeof *v->fates);
+    int r = v->nodes && v->fates ? place_numbers(v) : -ENOMEM;
+    if (r == 0)
+        r = join_all(v);
+    if (r < 0) {
+        views_free(v);
+        return r;
+    }
+    decide(v);
+    free(v->nodes);
+    v->nodes = NULL;
+    v->list = NULL;
+    *ret = v;
+    return 0;
+}
+
+static struct fate *fate_of(const struct views *v, const struct record *r)
+{
+    uint32_t i = r->view < v->counts[r->shard] ? v->first[r->shard][r->view] : UINT32_MAX;
+    return i == UINT32_MAX ? NULL : &v->fates[i];
+}
+
+int views_fate(const struct views *v, const struct record *record, struct view_fate *ret)
+{
+    const struct fate *fate = fate_of(v, record);
+    if (!fate)
+        return -EBADMSG;
+    *ret = (struct view_fate){ fate->tells, fate->maybe_copy };
+    return 0;
+}
+
+uint64_t views_connection(struct views *v, const struct record *record)
+{
+    struct fate *fate = fate_of(v, record);
+    if (fate && fate->connection == 0)
+        fate->connection = ++v->connections;
+    return fate ? fate->connection : 0;
+}
+
+uint64_t views_left_out(const struct views *v) { return v->left_out; }
+uint64_t views_connections(const struct views *v) { return v->connections; }
+
+void views_free(struct views *v)
+{
+    if (!v)
+        return;
+    for (unsigned s = 0; s < SHARDS; s++)
+        free(v->first[s]);
+    free(v->nodes);
+    free(v->fates);
+    free(v);
+}

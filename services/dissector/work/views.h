@@ -1,0 +1,21 @@
+/* Which views are one connection, and which of them tells of it. A view is what one observation point (node, interface) saw of a connection; packets pass several.
+ *
+ * Same innermost five-tuple, other point, spans that overlap and no initial sequence number that differs: one connection. Different tuples (address translation): one only where both initial sequence numbers are known,
+ * equal, and the spans overlap; where just the client's is known to both: two, and both may be copies. Never two views of one point. Of each connection the view with most payload tells; what the others gave is left out. */
+#ifndef DISSECTOR_WORK_VIEWS_H
+#define DISSECTOR_WORK_VIEWS_H
+#include "services/dissector/engine/shard.h"
+#include "services/dissector/work/run.h"
+
+struct views;
+/* views of all shards, in any order: the result depends on their contents alone. -EBADMSG: numbers that cannot be. -ENOMEM. */
+int views_new(const struct run_view *list, size_t count, struct views **ret);
+struct view_fate { bool tells, maybe_copy; };
+/* -EBADMSG: no such view. */
+int views_fate(const struct views *views, const struct record *record, struct view_fate *ret);
+/* conn_id: dense, from 1, in the order in which connections are first asked for. */
+uint64_t views_connection(struct views *views, const struct record *record);
+uint64_t views_left_out(const struct views *views);    /* views that do not tell */
+uint64_t views_connections(const struct views *views); /* numbers given so far */
+void views_free(struct views *views);
+#endif
