@@ -333,6 +333,25 @@ void message_protocol(struct message *m, const struct protocol *protocol)
     m->protocol = protocol;
 }
 
+void message_copy(struct message *m, const struct message *from)
+{
+    m->first_ns = from->first_ns;
+    m->last_ns = from->last_ns;
+    m->at = from->at;
+    m->from = from->from;
+    m->to = from->to;
+    m->acked = from->acked;
+    m->status = from->status;
+    m->tag = from->tag;
+    m->incomplete = from->incomplete;
+    memcpy(m->summary, from->summary, from->summary_size);
+    m->summary_size = from->summary_size;
+    m->size = 0;
+    uint8_t *p = grow(m, from->size);
+    if (p && from->size)
+        memcpy(p, from->values, from->size);
+}
+
 const char *message_get_text(const struct message *m, uint8_t field, size_t *ret_size)
 {
     const struct detail *detail = m->protocol->detail;

@@ -56,6 +56,8 @@ void message_body(struct message *m, uint8_t field, uint8_t encoding_field, cons
 void message_summary(struct message *m, const void *text, size_t size);
 void message_incomplete(struct message *m, enum incomplete reason);
 void message_protocol(struct message *m, const struct protocol *protocol);
+/* Values, summary, times and places of another of the same detail, which stays as it is; protocol and pairing are m's own. */
+void message_copy(struct message *m, const struct message *from);
 /* Borrowed until the next write; NULL where the field has not been written (TEXT alone). As it was written, redacted. */
 const char *message_get_text(const struct message *m, uint8_t field, size_t *ret_size);
 #endif

@@ -1,12 +1,16 @@
 /* Every protocol, in the order in which they are asked whether bytes are theirs: strict signatures before loose ones. */
 #include <stdio.h>
 #include <strings.h>
+#include "services/dissector/protocols/grpc.h"
+#include "services/dissector/protocols/http2.h"
 #include "services/dissector/protocols/protocol.h"
 #include "services/dissector/protocols/redis.h"
 
 const struct protocol *const protocols[] = {
     &protocol_tcp,
     &protocol_udp,
+    &protocol_http2,
+    &protocol_grpc,
     &protocol_dns,
     &protocol_redis,
 };
