@@ -3,10 +3,14 @@
 #include <strings.h>
 #include "services/dissector/protocols/grpc.h"
 #include "services/dissector/protocols/http2.h"
+#include "services/dissector/protocols/http1.h"
 #include "services/dissector/protocols/protocol.h"
 #include "services/dissector/protocols/redis.h"
+#include "services/dissector/protocols/websocket.h"
 
 const struct protocol *const protocols[] = {
+    &protocol_http1,
+    &protocol_websocket,
     &protocol_tcp,
     &protocol_udp,
     &protocol_http2,
