@@ -46,6 +46,16 @@ static bool ends_with_version(const uint8_t *data, const uint8_t *end)
     return end - data >= 9 && memcmp(end - 9, " HTTP/1.", 8) == 0 && end[-1] >= '0' && end[-1] <= '9';
 }
 
+/* A method in capitals and a target without blanks: prose that ends with a version is none. */
+static bool is_strict_line(const uint8_t *data, size_t method, const uint8_t *end)
+{
+    for (size_t i = 0; i < method; i++)
+        if (data[i] >= 'a' && data[i] <= 'z')
+            return false;
+    const uint8_t *second = memchr(data + method + 1, ' ', (size_t)(end - data) - method - 1);
+    return second && second > data + method + 1 && !memchr(second + 1, ' ', (size_t)(end - second) - 1);
+}
+
 enum http1_start http1_is_request(const uint8_t *data, size_t size, bool strict)
 {
     size_t at = http1_empty_lines(data, size), method = 0;
@@ -62,7 +72,7 @@ enum http1_start http1_is_request(const uint8_t *data, size_t size, bool strict)
     size_t look = size < HTTP1_LINE_BYTES_MAX ? size : HTTP1_LINE_BYTES_MAX;
     const uint8_t *end = memchr(data + method, '\n', look - method);
     if (end)
-        return ends_with_version(data + method, end) ? HTTP1_START_YES : HTTP1_START_NO;
+        return ends_with_version(data + method, end) && (!strict || is_strict_line(data, method, end)) ? HTTP1_START_YES : HTTP1_START_NO;
     return look < HTTP1_LINE_BYTES_MAX && (!strict || is_known_method(data, method, true)) ? HTTP1_START_MORE : HTTP1_START_NO;
 }
 
