@@ -351,6 +351,7 @@ struct message *conversation_message(struct conversation *c, enum side side, con
     m->acked = mark->acked;
     m->to = m->from + 1;
     m->redact = (uint8_t)c->shard->options.redact;
+    m->body_max = c->shard->options.body_max;
     return m;
 }
 

@@ -34,6 +34,7 @@ struct shard_limits {
 struct shard_options {
     enum redact_level redact;
     struct shard_limits limits;     /* zeros: the defaults */
+    uint32_t body_max;              /* bytes kept of a body; 0: CONVERSATION_BODY_MAX */
     uint64_t protocols;             /* bit per protocol_number(): whose entries go out; all others are dissected no further than they must. 0: all */
 };
 

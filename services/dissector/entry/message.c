@@ -294,6 +294,8 @@ static void put_base64(struct message *m, uint8_t field, const uint8_t *data, si
 
 void message_body(struct message *m, uint8_t field, uint8_t encoding_field, const void *data, size_t size, const char *content_type, size_t content_type_size)
 {
+    if (m->body_max && size > m->body_max)
+        size = m->body_max;
     if (size == 0)
         return;
     if (class_of(m, field) == REDACT_BODY) {

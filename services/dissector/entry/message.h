@@ -27,6 +27,7 @@ struct message {
     uint64_t from, to, acked;               /* offsets in its own stream; and how far the other side's stream had been received when it began */
     uint64_t key;                           /* pairing */
     int32_t status;                         /* status_code; 0: none */
+    uint32_t body_max;                      /* bytes kept of a body; 0: as many as the parser gives */
     uint32_t tag;                           /* the parser's own (HTTP keeps the method's kind for the response) */
     uint8_t incomplete;                     /* enum incomplete: the first reason wins */
     uint8_t redact;                         /* enum redact_level */

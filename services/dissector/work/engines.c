@@ -1,0 +1,103 @@
+#include "services/dissector/work/engines.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct engines { uint32_t first, count; struct run_writer *run; struct shard *shards[SHARDS]; struct sink_of_shard { struct engines *engines; uint32_t shard; } sinks[SHARDS]; };
+
+static int take_entry(void *context, const struct record *record)
+{
+    return run_writer_add(((struct sink_of_shard *)context)->engines->run, record);
+}
+
+static int take_view(void *context, uint32_t number, const struct view *view)
+{
+    const struct sink_of_shard *sink = context;
+    struct run_view run_view = { .shard = sink->shard, .number = number, .view = *view };
+    return run_writer_view(sink->engines->run, &run_view);
+}
+
+int engines_new(uint32_t first_shard, uint32_t count, const struct shard_options *options, const char *work_folder, uint64_t memory, struct engines **ret)
+{
+    if (count == 0 || first_shard >= SHARDS || count > SHARDS - first_shard)
+        return -EINVAL;
+    struct engines *e = calloc(1, sizeof *e);
+    if (!e)
+        return -ENOMEM;
+    e->first = first_shard;
+    e->count = count;
+    int r = run_writer_new(work_folder, memory, &e->run);
+    for (uint32_t i = 0; i < count && r == 0; i++) {
+        e->sinks[i] = (struct sink_of_shard){ e, first_shard + i };
+        struct shard_sink sink = { take_entry, take_view, &e->sinks[i] };
+        r = shard_new((uint8_t)(first_shard + i), options, &sink, &e->shards[i]);
+    }
+    if (r < 0) {
+        engines_free(e);
+        return r;
+    }
+    *ret = e;
+    return 0;
+}
+
+int engines_packet(struct engines *e, const struct shard_packet *packet)
+{
+    uint32_t shard = (uint32_t)(packet->hash & (SHARDS - 1)) - e->first;
+    return shard < e->count ? shard_packet(e->shards[shard], packet) : -EINVAL;
+}
+
+void engines_count(struct stage_result *counts, const char *name, uint64_t value)
+{
+    uint32_t i = 0;
+    while (i < counts->counters_count && strcmp(counts->counters[i].name, name) != 0)
+        i++;
+    if (i == STAGE_COUNTERS_MAX)
+        return;
+    if (i == counts->counters_count) {
+        snprintf(counts->counters[i].name, sizeof counts->counters[i].name, "%s", name);
+        counts->counters[i].value = 0;
+        counts->counters_count++;
+    }
+    counts->counters[i].value += value;
+}
+
+static void count_shard(const struct shard_counters *c, struct stage_result *counts)
+{
+    engines_count(counts, "tcp_udp_packets", c->packets);
+    engines_count(counts, "payload_bytes", c->payload_bytes);
+    engines_count(counts, "views", c->connections);
+    engines_count(counts, "evicted_connections", c->evicted_connections);
+    engines_count(counts, "evicted_bytes", c->evicted_bytes);
+    engines_count(counts, "gaps", c->gaps);
+    engines_count(counts, "gap_bytes", c->gap_bytes);
+    engines_count(counts, "desyncs", c->desyncs);
+    engines_count(counts, "messages_too_long", c->unparsed_dropped);
+    engines_count(counts, "requests_evicted", c->requests_evicted);
+    engines_count(counts, "out_of_memory", c->failed);
+}
+
+int engines_finish(struct engines *e, struct run_writer **ret_run, struct stage_result *counts)
+{
+    for (uint32_t i = 0; i < e->count; i++) {
+        int r = shard_finish(e->shards[i]);
+        if (r < 0)
+            return r;
+        count_shard(shard_counters(e->shards[i]), counts);
+        shard_free(e->shards[i]);
+        e->shards[i] = NULL;
+    }
+    *ret_run = e->run;
+    e->run = NULL;
+    return 0;
+}
+
+void engines_free(struct engines *e)
+{
+    if (!e)
+        return;
+    for (uint32_t i = 0; i < e->count; i++)
+        shard_free(e->shards[i]);
+    run_writer_free(e->run);
+    free(e);
+}

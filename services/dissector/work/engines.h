@@ -1,0 +1,19 @@
+/* Shards first .. first + count - 1 with one sorted run behind them. One thread. */
+#ifndef DISSECTOR_WORK_ENGINES_H
+#define DISSECTOR_WORK_ENGINES_H
+#include "services/dissector/engine/shard.h"
+#include "services/dissector/work/run.h"
+#include "services/dissector/work/stages.h"
+
+struct engines;
+/* work_folder: for what does not fit into memory. */
+int engines_new(uint32_t first_shard, uint32_t count, const struct shard_options *options, const char *work_folder, uint64_t memory, struct engines **ret);
+/* The packet's shard (low 8 bits of its hash) must be one of these. */
+int engines_packet(struct engines *engines, const struct shard_packet *packet);
+/* The input is over: everything comes out of the engines, and their counters into counts. The run is the caller's. */
+int engines_finish(struct engines *engines, struct run_writer **ret_run, struct stage_result *counts);
+void engines_free(struct engines *engines); /* NULL is fine */
+
+/* Adds to the counter of this name, which it makes where there is none. */
+void engines_count(struct stage_result *counts, const char *name, uint64_t value);
+#endif

@@ -1,0 +1,42 @@
+#include "services/dissector/work/job.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "services/dissector/engine/conversation.h"
+
+static void list_protocols(char *text, size_t room)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < protocols_count && used < room; i++)
+        used += (size_t)snprintf(text + used, room - used, "%s%s", i ? ", " : "", protocols[i]->name);
+}
+
+int job_shard_options(const char *const *names, uint32_t count, enum redact_level redact, const struct stage_limits *limits, struct shard_options *ret, char *error)
+{
+    struct shard_options options = { .redact = redact, .body_max = limits->body_bytes < CONVERSATION_BODY_MAX ? (uint32_t)limits->body_bytes : CONVERSATION_BODY_MAX };
+    for (uint32_t i = 0; i < count; i++) {
+        const struct protocol *protocol = protocol_find(names[i], strlen(names[i]));
+        if (!protocol) {
+            char known[300];
+            list_protocols(known, sizeof known);
+            snprintf(error, STAGE_ERROR_TEXT_MAX, "there is no protocol %.40s; there are: %s", names[i], known);
+            return -EINVAL;
+        }
+        options.protocols |= UINT64_C(1) << protocol_number(protocol);
+    }
+    *ret = options;
+    return 0;
+}
+
+int job_driver(const char *format, const struct output_driver **ret, char *error)
+{
+    static const struct output_driver *const drivers[] = { &output_ndjson, &output_sqlite };
+    for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++)
+        if (strcmp(drivers[i]->name, format) == 0) {
+            *ret = drivers[i];
+            return 0;
+        }
+    snprintf(error, STAGE_ERROR_TEXT_MAX, "there is no format %.40s: say ndjson or sqlite", format);
+    return -EINVAL;
+}

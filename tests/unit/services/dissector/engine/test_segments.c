@@ -1,0 +1,190 @@
+/* TCP into streams: retransmissions, overlaps, wrapping numbers, keep-alives, cut packets, resets, ports used again, and what the connection's entry says of them. */
+#include "tests/unit/services/dissector/engine/fake_registry.h"
+#include "tests/support/protocol_rig.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static void again(struct rig *rig, enum side side, const char *text, uint32_t back)
+{
+    rig->seq[side] -= back;
+    rig_say(rig, side, text, -1);
+}
+
+static void a_call(struct rig *rig, unsigned number)
+{
+    char text[32];
+    snprintf(text, sizeof text, "Q%u:\n", number);
+    rig_say(rig, SIDE_CLIENT, text, -1);
+    text[0] = 'A';
+    rig_say(rig, SIDE_SERVER, text, -1);
+}
+
+static void what_comes_again_is_dropped(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(7, REDACT_OFF);
+    rig_say(rig, SIDE_CLIENT, "Q1:\n", -1);
+    again(rig, SIDE_CLIENT, "Q1:\n", 4);
+    again(rig, SIDE_CLIENT, "\nQ2:x\n", 1);      /* overlaps what is known by a byte */
+    rig_say(rig, SIDE_SERVER, "A1:\nA2:\n", -1);
+    rig_finish(rig);
+    assert_int_equal(rig_count(rig), 2);
+    assert_string_equal(rig_text(rig, 0, "answered"), "1");
+    assert_string_equal(rig_text(rig, 1, "answered"), "2");
+    assert_string_equal(rig_connection_text(rig, 0, "tcp_local_retransmissions"), "1");
+    assert_string_equal(rig_connection_text(rig, 0, "conn_l7_detected"), "FAKE");
+    assert_string_equal(rig_connection_text(rig, 0, "conn_state"), "closed");
+    assert_string_equal(rig_connection_text(rig, 0, "tcp_handshake_rtt"), "2000");
+    assert_string_equal(rig_connection_text(rig, 0, "incomplete"), "");
+    rig_free(rig);
+}
+
+static void keep_alives_are_no_data(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(7, REDACT_OFF);
+    a_call(rig, 1);
+    again(rig, SIDE_CLIENT, "?", 1);
+    rig->seq[SIDE_CLIENT]--;
+    rig_packet(rig, SIDE_CLIENT, 16, NULL, 0, 0);
+    rig->seq[SIDE_CLIENT]++;
+    rig->acked[SIDE_SERVER] = rig->seq[SIDE_CLIENT];
+    a_call(rig, 2);
+    rig_finish(rig);
+    assert_int_equal(rig_count(rig), 2);
+    assert_string_equal(rig_connection_text(rig, 0, "tcp_keep_alives"), "2");
+    rig_free(rig);
+}
+
+static void a_cut_packet_is_a_hole_of_known_size(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(7, REDACT_OFF);
+    a_call(rig, 1);
+    rig_packet(rig, SIDE_CLIENT, 24, "Q2:xxxx", 7, 100);
+    rig_say(rig, SIDE_SERVER, "A2:\n", -1);
+    a_call(rig, 3);
+    a_call(rig, 4);
+    rig_finish(rig);
+    assert_string_equal(rig_connection_text(rig, 0, "conn_missing_bytes"), "93");
+    assert_int_equal(shard_counters(rig->shard)->gap_bytes, 93);
+    for (size_t i = 0; i < rig_count(rig); i++)
+        if (rig_record(rig, i)->incomplete == WHOLE)
+            assert_string_equal(rig_text(rig, i, "asked"), rig_text(rig, i, "answered"));
+    assert_string_equal(rig_text(rig, rig_count(rig) - 1, "answered"), "4");
+    rig_free(rig);
+}
+
+static void one_side_alone(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new_without_handshake(7, REDACT_OFF, 6);
+    for (unsigned i = 0; i < 50; i++) { /* the responses are acknowledged, and never seen */
+        rig_say(rig, SIDE_CLIENT, "Q1:\n", -1);
+        rig_lose(rig, SIDE_SERVER, 4);
+    }
+    rig_stop(rig);
+    assert_int_equal(rig_count(rig), 50);
+    assert_int_equal(rig_record(rig, 20)->flags & (RECORD_HAS_REQUEST | RECORD_HAS_RESPONSE), RECORD_HAS_REQUEST);
+    rig_free(rig);
+}
+
+static void a_reset_and_the_same_ports_again(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(7, REDACT_OFF);
+    a_call(rig, 1);
+    rig_say(rig, SIDE_CLIENT, "Q2:\n", -1);
+    rig_packet(rig, SIDE_SERVER, 20, NULL, 0, 0);
+    rig->seq[SIDE_CLIENT] = 5000;
+    rig_packet(rig, SIDE_CLIENT, 2, NULL, 0, 0);
+    rig_packet(rig, SIDE_SERVER, 18, NULL, 0, 0);
+    rig_packet(rig, SIDE_CLIENT, 16, NULL, 0, 0);
+    a_call(rig, 3);
+    rig_stop(rig);
+    assert_int_equal(rig_count(rig), 3);
+    assert_string_equal(rig_incomplete(rig, 1), "no_response");
+    assert_string_equal(rig_text(rig, 2, "answered"), "3");
+    assert_int_equal(rig->connections_count, 2);
+    assert_string_equal(rig_connection_text(rig, 0, "tcp_error_type"), "reset");
+    assert_string_equal(rig_connection_text(rig, 0, "tcp_reset_by"), "server");
+    assert_string_equal(rig_connection_text(rig, 1, "conn_state"), "open");
+    assert_string_equal(rig_connection_text(rig, 1, "incomplete"), "ends_after");
+    rig_free(rig);
+}
+
+static void refused_and_unanswered(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new_without_handshake(7, REDACT_OFF, 6);
+    rig_packet(rig, SIDE_CLIENT, 2, NULL, 0, 0);
+    rig_packet(rig, SIDE_SERVER, 20, NULL, 0, 0);
+    rig_stop(rig);
+    assert_string_equal(rig_connection_text(rig, 0, "tcp_error_type"), "refused");
+    rig_free(rig);
+    rig = rig_new_without_handshake(7, REDACT_OFF, 6);
+    rig_packet(rig, SIDE_CLIENT, 2, NULL, 0, 0);
+    rig->now_ns += INT64_C(61000000000);
+    rig->tuple.source_port++; /* another connection's packet moves the clock */
+    rig_packet(rig, SIDE_CLIENT, 2, NULL, 0, 0);
+    assert_int_equal(rig->connections_count, 1);
+    assert_string_equal(rig_connection_text(rig, 0, "tcp_error_type"), "timeout");
+    assert_string_equal(rig_connection_text(rig, 0, "conn_state"), "in_progress");
+    rig_stop(rig);
+    rig_free(rig);
+}
+
+static void a_hole_waits_for_its_retransmission(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(7, REDACT_OFF);
+    uint32_t hole = rig->seq[SIDE_CLIENT];
+    rig->seq[SIDE_CLIENT] += 4;
+    for (unsigned i = 2; i < 100; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "Q%u:\n", i);
+        rig_say(rig, SIDE_CLIENT, text, -1);
+        rig->acked[SIDE_SERVER] = hole;
+        rig_packet(rig, SIDE_SERVER, 16, NULL, 0, 0); /* the receiver says that it does not have it */
+    }
+    uint32_t end = rig->seq[SIDE_CLIENT];
+    rig->seq[SIDE_CLIENT] = hole;
+    rig_say(rig, SIDE_CLIENT, "Q1:\n", -1);
+    rig->seq[SIDE_CLIENT] = rig->acked[SIDE_SERVER] = end;
+    rig_say(rig, SIDE_SERVER, "A1:\nA2:\n", -1);
+    rig_finish(rig);
+    assert_int_equal(rig_count(rig), 99);
+    assert_int_equal(shard_counters(rig->shard)->gaps, 0);
+    assert_string_equal(rig_text(rig, 0, "answered"), "1");
+    rig_free(rig);
+}
+
+static void the_budget_evicts_the_quietest(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new_without_handshake(7, REDACT_OFF, 6);
+    shard_free(rig->shard);
+    struct shard_options options = { .limits = { .bytes = 64 * 1024, .connections = 8 } };
+    struct shard_sink sink = { rig_entry, rig_view, rig };
+    assert_int_equal(shard_new(0, &options, &sink, &rig->shard), 0);
+    for (unsigned i = 0; i < 40; i++) {
+        rig->tuple.source_port = (uint16_t)(1000 + i);
+        char text[9000];
+        memset(text, 'Q', sizeof text); /* a request without an end */
+        rig_say(rig, SIDE_CLIENT, text, sizeof text);
+    }
+    assert_true(shard_counters(rig->shard)->evicted_connections >= 32);
+    rig_stop(rig);
+    assert_int_equal(shard_counters(rig->shard)->connections, 40);
+    rig_free(rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_comes_again_is_dropped), cmocka_unit_test(keep_alives_are_no_data), cmocka_unit_test(a_cut_packet_is_a_hole_of_known_size), cmocka_unit_test(one_side_alone),
+        cmocka_unit_test(a_reset_and_the_same_ports_again), cmocka_unit_test(refused_and_unanswered), cmocka_unit_test(a_hole_waits_for_its_retransmission), cmocka_unit_test(the_budget_evicts_the_quietest),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,140 @@
+/* Which observations are one connection: never guessed, whatever the order in which they are given. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include "services/dissector/work/views.h"
+
+/* Shard and number name a view; client port 1000 unless said. */
+static struct run_view view(uint32_t number, uint64_t point, int64_t first, int64_t last, uint64_t payload)
+{
+    struct run_view v = { .number = number, .view = { .tuple = { .source = { 10, 0, 0, 1 }, .destination = { 10, 0, 0, 2 }, .source_port = 1000, .destination_port = 80, .version = 4, .transport = 6 },
+                                                      .point = point, .first_ns = first, .last_ns = last, .payload_bytes = payload } };
+    return v;
+}
+
+static struct run_view with_isn(struct run_view v, uint32_t client, uint32_t server, uint32_t flags)
+{
+    v.view.client_isn = client;
+    v.view.server_isn = server;
+    v.view.flags = flags;
+    return v;
+}
+
+static struct run_view translated(struct run_view v, uint8_t host)
+{
+    v.shard = 1;
+    v.view.tuple.destination[3] = host;
+    return v;
+}
+
+static struct run_view turned(struct run_view v)
+{
+    struct tuple t = v.view.tuple;
+    memcpy(v.view.tuple.source, t.destination, 16);
+    memcpy(v.view.tuple.destination, t.source, 16);
+    v.view.tuple.source_port = t.destination_port;
+    v.view.tuple.destination_port = t.source_port;
+    return v;
+}
+
+static struct view_fate fate(struct views *views, const struct run_view *v)
+{
+    struct record r = { .shard = (uint8_t)v->shard, .view = v->number };
+    struct view_fate ret;
+    assert_int_equal(views_fate(views, &r, &ret), 0);
+    return ret;
+}
+
+#define BOTH (VIEW_CLIENT_ISN | VIEW_SERVER_ISN)
+/* tells: a digit per view: 1 tells, 0 does not, 2 tells and may be a copy. In every rotation of the list. */
+static void expect(const struct run_view *list, size_t count, const char *tells)
+{
+    struct run_view turn[8];
+    for (size_t by = 0; by < count; by++) {
+        for (size_t i = 0; i < count; i++)
+            turn[i] = list[(i + by) % count];
+        struct views *views;
+        assert_int_equal(views_new(turn, count, &views), 0);
+        for (size_t i = 0; i < count; i++) {
+            assert_int_equal(fate(views, &list[i]).tells, tells[i] != '0');
+            assert_int_equal(fate(views, &list[i]).maybe_copy, tells[i] == '2');
+        }
+        views_free(views);
+    }
+}
+
+static void most_payload_tells(void **state)
+{
+    (void)state;
+    struct run_view list[] = { view(0, 1, 0, 10, 100), view(1, 2, 0, 10, 101), view(2, 3, 1, 9, 99) };
+    expect(list, 3, "010");
+    list[1].view.payload_bytes = 100; /* equal: the earliest, then the lowest number */
+    expect(list, 3, "100");
+    struct run_view other_client[] = { view(0, 1, 0, 10, 100), turned(view(1, 2, 0, 10, 50)) };
+    expect(other_client, 2, "10");
+}
+
+static void one_point_never_has_two(void **state)
+{
+    (void)state;
+    struct run_view again[] = { view(0, 1, 0, 10, 100), view(1, 1, 5, 20, 1) };
+    expect(again, 2, "11");
+    struct run_view bridged[] = { view(0, 1, 0, 10, 100), view(1, 1, 20, 30, 90), view(2, 2, 0, 30, 10) };
+    expect(bridged, 3, "110");
+}
+
+static void times_and_numbers_must_agree(void **state)
+{
+    (void)state;
+    struct run_view apart[] = { view(0, 1, 0, 10, 100), view(1, 2, 11, 20, 1) };
+    expect(apart, 2, "11");
+    struct run_view differ[] = { with_isn(view(0, 1, 0, 10, 100), 5, 6, BOTH), with_isn(view(1, 2, 0, 10, 1), 5, 7, BOTH) };
+    expect(differ, 2, "11");
+    struct run_view half[] = { with_isn(view(0, 1, 0, 10, 100), 5, 6, BOTH), with_isn(view(1, 2, 0, 10, 1), 5, 0, VIEW_CLIENT_ISN) };
+    expect(half, 2, "10");
+}
+
+static void translated_ones_need_both_numbers(void **state)
+{
+    (void)state;
+    struct run_view joined[] = { with_isn(view(0, 1, 0, 10, 100), 5, 6, BOTH), translated(with_isn(view(0, 2, 0, 10, 120), 5, 6, BOTH), 9) };
+    expect(joined, 2, "01");
+    struct run_view half[] = { with_isn(view(0, 1, 0, 10, 100), 5, 6, BOTH), translated(with_isn(view(0, 2, 0, 10, 120), 5, 0, VIEW_CLIENT_ISN), 9) };
+    expect(half, 2, "22");
+    struct run_view none[] = { view(0, 1, 0, 10, 100), translated(view(0, 2, 0, 10, 120), 9) };
+    expect(none, 2, "11");
+    struct run_view other[] = { with_isn(view(0, 1, 0, 10, 100), 5, 6, BOTH), translated(with_isn(view(0, 2, 0, 10, 120), 5, 7, BOTH), 9) };
+    expect(other, 2, "11");
+}
+
+static void connections_are_numbered_as_they_come(void **state)
+{
+    (void)state;
+    struct run_view list[] = { view(0, 1, 0, 10, 100), view(1, 1, 5, 20, 1) };
+    struct views *views;
+    assert_int_equal(views_new(list, 2, &views), 0);
+    struct record first = { .view = 1 }, second = { .view = 0 }, unknown = { .view = 2 }, elsewhere = { .shard = 3 };
+    struct view_fate ret;
+    assert_int_equal(views_connection(views, &first), 1);
+    assert_int_equal(views_connection(views, &second), 2);
+    assert_int_equal(views_connection(views, &first), 1);
+    assert_int_equal(views_connections(views), 2);
+    assert_int_not_equal(views_fate(views, &unknown, &ret), 0);
+    assert_int_not_equal(views_fate(views, &elsewhere, &ret), 0);
+    views_free(views);
+    list[1].number = 9; /* more than there are */
+    assert_int_not_equal(views_new(list, 2, &views), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(most_payload_tells), cmocka_unit_test(one_point_never_has_two), cmocka_unit_test(times_and_numbers_must_agree),
+        cmocka_unit_test(translated_ones_need_both_numbers), cmocka_unit_test(connections_are_numbered_as_they_come),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
