@@ -19,6 +19,32 @@ struct line { enum side side; const char *data; size_t size; };
 #define LINES(script) (sizeof(script) / sizeof *(script))
 #define WHOLE_LINE SIZE_MAX
 
+/* A script in the making: what one side says without the other between is one line. */
+struct talk { struct line lines[64]; size_t count; char bytes[64 * 1024]; size_t used; };
+static RIG_UNUSED void talk_add(struct talk *talk, enum side side, const void *data, size_t size)
+{
+    struct line *line = talk->count ? &talk->lines[talk->count - 1] : NULL;
+    if (!line || line->side != side) {
+        if (talk->count == 64)
+            abort();
+        line = &talk->lines[talk->count++];
+        *line = (struct line){ side, talk->bytes + talk->used, 0 };
+    }
+    if (size > sizeof talk->bytes - talk->used)
+        abort();
+    memcpy(talk->bytes + talk->used, data, size);
+    talk->used += size;
+    line->size += size;
+}
+/* What the same side says next is another segment. */
+static RIG_UNUSED void talk_pause(struct talk *talk)
+{
+    if (talk->count == 64)
+        abort();
+    talk->lines[talk->count] = (struct line){ talk->lines[talk->count - 1].side, talk->bytes + talk->used, 0 };
+    talk->count++;
+}
+
 /* Line `cut` in two at byte `at`; cut WHOLE_LINE: none. */
 static RIG_UNUSED struct rig *script_play_cut(uint16_t port, enum redact_level redact, const struct line *script, size_t lines, size_t cut, size_t at)
 {

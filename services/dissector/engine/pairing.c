@@ -126,10 +126,12 @@ void conversation_response(struct conversation *c, struct message *m, uint64_t k
     emit_entry(c, NULL, m, reason, 0);
 }
 
+/* Past those whose response may lie in a gap: one that begins now is behind it. */
 struct message *conversation_oldest(struct conversation *c, uint64_t key)
 {
+    uint64_t gap_end = c->tcp && key == KEY_IN_ORDER ? c->streams[direction_of(c, SIDE_SERVER)].gap_end : 0;
     for (struct message *m = c->pending_first; m; m = m->next)
-        if (m->key == key)
+        if (m->key == key && m->acked >= gap_end)
             return m;
     return NULL;
 }

@@ -4,6 +4,7 @@
 #include "services/dissector/protocols/grpc.h"
 #include "services/dissector/protocols/http2.h"
 #include "services/dissector/protocols/http1.h"
+#include "services/dissector/protocols/postgresql.h"
 #include "services/dissector/protocols/protocol.h"
 #include "services/dissector/protocols/redis.h"
 #include "services/dissector/protocols/websocket.h"
@@ -16,6 +17,7 @@ const struct protocol *const protocols[] = {
     &protocol_http2,
     &protocol_grpc,
     &protocol_dns,
+    &protocol_postgresql,
     &protocol_redis,
 };
 const size_t protocols_count = sizeof protocols / sizeof *protocols;

@@ -5,14 +5,18 @@
 
 #define ROOM_LEAST 8u
 
-struct sql_text *sql_text_new(const void *data, size_t size)
+struct sql_text *sql_text_new(const void *name, size_t name_size, const void *data, size_t size)
 {
+    name_size = name_size < SQL_STATEMENT_NAME_MAX ? name_size : SQL_STATEMENT_NAME_MAX;
     size = size < SQL_STATEMENT_TEXT_MAX ? size : SQL_STATEMENT_TEXT_MAX;
     struct sql_text *text = malloc(sizeof *text + size);
     if (!text)
         return NULL;
     text->references = 1;
     text->size = (uint32_t)size;
+    text->name_size = (uint8_t)name_size;
+    if (name_size)
+        memcpy(text->name, name, name_size);
     if (size)
         memcpy(text->data, data, size);
     return text;

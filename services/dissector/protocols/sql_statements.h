@@ -11,13 +11,13 @@
 #define SQL_STATEMENT_TEXT_MAX (64u * 1024)
 #define SQL_STATEMENTS_BYTES_MAX (1024u * 1024) /* of texts, per conversation */
 
-/* A text that statements and portals share. */
-struct sql_text { uint32_t references, size; char data[]; };
+/* A text that statements and portals share, and the name of the statement. */
+struct sql_text { uint32_t references, size; uint8_t name_size; char name[SQL_STATEMENT_NAME_MAX]; char data[]; };
 struct sql_statement { uint32_t hash; uint8_t name_size; char name[SQL_STATEMENT_NAME_MAX]; struct sql_text *text; uint64_t age; };
 struct sql_statements { struct sql_statement *all; uint32_t count, room; size_t bytes; uint64_t clock; };
 
-/* One reference for the caller; a longer text is cut. NULL: no memory. */
-struct sql_text *sql_text_new(const void *data, size_t size);
+/* One reference for the caller; a longer text or name is cut. NULL: no memory. */
+struct sql_text *sql_text_new(const void *name, size_t name_size, const void *data, size_t size);
 static inline struct sql_text *sql_text_ref(struct sql_text *text)
 {
     if (text)
