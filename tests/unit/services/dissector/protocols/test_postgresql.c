@@ -462,10 +462,12 @@ static void test_middle_of_a_connection(void **state)
     ROW;
     S('C', "SELECT 9\0");
     READY;
-    C('Q', "select 1\0");
-    ROW;
-    S('C', "SELECT 1\0");
-    READY;
+    for (unsigned i = 0; i < 2; i++) {
+        C('Q', "select 1\0");
+        ROW;
+        S('C', "SELECT 1\0");
+        READY;
+    }
     say(rig, talk);
     rig_stop(rig);
     assert_true(rig_count(rig) >= 1);
