@@ -16,6 +16,7 @@
 #define PCAPNG_SNAP_LENGTH 262144          /* one byte more and tshark refuses the file */
 #define PCAPNG_SHB 0x0a0d0d0au
 #define PCAPNG_IDB 1u
+#define PCAPNG_PB 2u                       /* obsolete, still found: an EPB with a 16-bit interface and its drops before the time */
 #define PCAPNG_SPB 3u
 #define PCAPNG_NRB 4u
 #define PCAPNG_ISB 5u
@@ -118,6 +119,8 @@ const struct pcapng_interface *pcapng_reader_interface(const struct pcapng_reade
 uint32_t pcapng_reader_interfaces(const struct pcapng_reader *reader);
 bool pcapng_reader_swapped(const struct pcapng_reader *reader); /* the section is big-endian */
 const char *pcapng_reader_error(const struct pcapng_reader *reader);
+/* Whether stock Wireshark (4.0) gives a block of this type a frame number: packets, journal entries, system calls (sysdig), custom blocks. */
+bool pcapng_is_frame(uint32_t type);
 /* The time of a journal entry in its export format (text or binary fields), in nanoseconds; 0 where it has none. */
 int64_t pcapng_journal_time_ns(const uint8_t *fields, size_t size);
 #endif

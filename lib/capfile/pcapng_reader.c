@@ -187,9 +187,16 @@ static int packet_options(struct pcapng_reader *reader, struct cursor *body, str
     return cursor_ok(body) ? 0 : fail(reader, "packet options run out of their block");
 }
 
-static int enhanced_packet(struct pcapng_reader *reader, struct cursor body, struct pcapng_packet *packet)
+/* EPB, and the obsolete PB. */
+static int enhanced_packet(struct pcapng_reader *reader, uint32_t type, struct cursor body, struct pcapng_packet *packet)
 {
-    packet->interface = read_u32(reader, &body);
+    if (type == PCAPNG_PB) {
+        packet->interface = read_u16(reader, &body);
+        uint16_t drops = read_u16(reader, &body);
+        packet->drops = drops != UINT16_MAX ? drops : 0; /* all ones: unknown */
+    } else {
+        packet->interface = read_u32(reader, &body);
+    }
     uint64_t ticks = (uint64_t)read_u32(reader, &body) << 32;
     ticks |= read_u32(reader, &body);
     packet->captured = read_u32(reader, &body);
@@ -217,6 +224,17 @@ static int simple_packet(struct pcapng_reader *reader, struct cursor body, struc
         packet->captured = interface->snap_length;
     packet->data = packet->captured <= PCAPNG_BLOCK_BYTES_MAX ? cursor_take(&body, packet->captured) : NULL;
     return packet->data ? 0 : fail(reader, "packet longer than its block");
+}
+
+bool pcapng_is_frame(uint32_t type)
+{
+    enum { SYSDIG = 0x204, SYSDIG_2 = 0x216, SYSDIG_2_LARGE = 0x221, CUSTOM = 0xbad, CUSTOM_NOT_COPIED = 0x40000bad };
+    switch (type) {
+    case PCAPNG_EPB: case PCAPNG_SPB: case PCAPNG_PB: case PCAPNG_JOURNAL: case SYSDIG: case SYSDIG_2: case SYSDIG_2_LARGE: case CUSTOM: case CUSTOM_NOT_COPIED:
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* FIELD=text\n, or FIELD\n le64 bytes \n; see systemd's "Journal Export Format". */
@@ -289,8 +307,8 @@ int64_t pcapng_next(struct pcapng_reader *reader, const uint8_t *data, size_t si
     struct pcapng_block block = { .type = type, .size = (uint32_t)total, .data = data };
     struct cursor body = cursor_over(data + 8, (size_t)total - PCAPNG_BLOCK_BYTES_MIN);
     int r = 0;
-    if (type == PCAPNG_EPB || type == PCAPNG_SPB) {
-        r = type == PCAPNG_EPB ? enhanced_packet(reader, body, &block.packet) : simple_packet(reader, body, &block.packet);
+    if (type == PCAPNG_EPB || type == PCAPNG_SPB || type == PCAPNG_PB) {
+        r = type == PCAPNG_SPB ? simple_packet(reader, body, &block.packet) : enhanced_packet(reader, type, body, &block.packet);
         block.has_packet = true;
     } else if (type == PCAPNG_SHB) {
         r = section_begin(reader, body);

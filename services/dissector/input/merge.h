@@ -5,13 +5,15 @@
 #include "services/dissector/input/input.h"
 
 #define INPUT_MERGE_BUFFERS_MAX 256u    /* readers that hold decoded blocks of 1 MiB at once; beyond it, those that wait longest decode theirs again when their turn comes */
+#define INPUT_MERGE_STREAMS_MAX 1024u   /* LZ4 frames without an index and pipes at once: 1 MiB each that cannot be given back */
 
 struct input_merge;
 /* told: called for each input that had a problem, when it is closed, and for each that cannot be opened (which is left out); may be NULL. plan is borrowed. -ENOMEM. */
 int input_merge_new(const struct input_plan *plan, void (*told)(void *context, uint32_t input, const char *problem), void *context, struct input_merge **ret);
-/* Up to `most` packets of one input that stand together in the sequence; 0: the end; -ENOMEM, -errno. *ret is borrowed until the next call. */
+/* Up to `most` packets of one input that stand together in the sequence; 0: the end; -EMFILE: too many streams; -ENOMEM, -errno. *ret is borrowed until the next call. */
 int input_merge_next(struct input_merge *merge, uint32_t most, const struct input_packet **ret);
-const struct input_counters *input_merge_counters(const struct input_merge *merge);
+/* Of all inputs so far. */
+const struct input_counters *input_merge_counters(struct input_merge *merge);
 void input_merge_free(struct input_merge *merge);
 static inline void input_merge_free_p(struct input_merge **merge) { input_merge_free(*merge); }
 #endif

@@ -38,7 +38,7 @@ struct input_plan {
 };
 /* names: as the command line has them. -EINVAL (no input, too many), -EBADMSG (a manifest or an index is none), -ENOMEM, -errno of the files, with a sentence in error (INPUT_ERROR_TEXT_MAX). */
 int input_plan_new(const char *const *names, size_t count, struct input_plan **ret, char *error);
-/* Appends nothing; NULL is fine. */
+/* NULL is fine. */
 void input_plan_free(struct input_plan *plan);
 static inline void input_plan_free_p(struct input_plan **plan) { input_plan_free(*plan); }
 #endif

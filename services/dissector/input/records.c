@@ -1,0 +1,103 @@
+#include <errno.h>
+#include <stdlib.h>
+#include "services/dissector/input/reader.h"
+
+/* Fills in what every format has alike. False: outside of the window. */
+static inline bool give(struct input_reader *r, struct input_packet *packet)
+{
+    if (packet->time_ns < r->from_ns || packet->time_ns > r->to_ns) {
+        r->counters.outside_window++;
+        return false;
+    }
+    if (packet->time_ns > r->greatest_ns)
+        r->greatest_ns = packet->time_ns;
+    packet->order_ns = r->greatest_ns;
+    packet->frame = r->frame;
+    packet->input = r->number;
+    packet->node = r->input->node;
+    r->counters.bytes += packet->captured;
+    r->counters.truncated += packet->captured < packet->length;
+    return true;
+}
+
+int records_classic(struct input_reader *r, struct input_packet *packets, uint32_t most, uint32_t *ret_count, size_t *ret_needed)
+{
+    const uint8_t *at = r->source.at, *end = r->source.end;
+    const struct pcap_classic_file file = r->classic;
+    uint32_t count = 0;
+    int64_t n = 0;
+    *ret_needed = 0;
+    while (count < most && at < end) {
+        struct pcap_classic_packet packet;
+        n = pcap_classic_next(&file, at, (size_t)(end - at), &packet, ret_needed);
+        if (n < 0)
+            break;
+        at += n;
+        r->frame++;
+        packets[count] = (struct input_packet){ .data = packet.data, .captured = packet.captured, .length = packet.length, .time_ns = packet.time_ns, .point = r->points[0],
+                                                .link_type = file.link_type };
+        count += give(r, &packets[count]);
+    }
+    r->source.at = at;
+    *ret_count = count;
+    if (n == -EBADMSG)
+        input_say(r, "a packet of more than %u bytes behind frame %u: the rest of the file cannot be read", PCAP_CLASSIC_CAPTURED_MAX, r->frame);
+    return n == -EBADMSG ? -EBADMSG : 0;
+}
+
+/* Keeps the points of the section's interfaces beside the reader's list. */
+static int note_header(struct input_reader *r, const struct pcapng_block *block)
+{
+    if (block->type == PCAPNG_SHB)
+        r->points_count = 0;
+    if (block->type != PCAPNG_IDB)
+        return 0;
+    if (r->points_count == r->points_room) {
+        uint32_t room = r->points_room ? r->points_room * 2 : 16;
+        uint64_t *grown = reallocarray(r->points, room, sizeof *grown);
+        if (!grown)
+            return -ENOMEM;
+        r->points = grown;
+        r->points_room = room;
+    }
+    const struct pcapng_interface *interface = pcapng_reader_interface(r->pcapng, r->points_count);
+    r->points[r->points_count] = input_point(r->input->node_name, interface ? interface->name : "", r->points_count);
+    r->points_count++;
+    return 0;
+}
+
+static inline bool take_packet(struct input_reader *r, const struct pcapng_packet *from, struct input_packet *packet)
+{
+    const struct pcapng_interface *interface = pcapng_reader_interface(r->pcapng, from->interface);
+    if (interface->canary) {
+        r->counters.canaries++;
+        return false;
+    }
+    *packet = (struct input_packet){ .data = from->data, .captured = from->captured, .length = from->length, .time_ns = from->time_ns, .point = r->points[from->interface],
+                                     .link_type = interface->link_type, .interface = from->interface };
+    return give(r, packet);
+}
+
+int records_pcapng(struct input_reader *r, struct input_packet *packets, uint32_t most, uint32_t *ret_count, size_t *ret_needed)
+{
+    uint32_t count = 0;
+    int64_t n = 0;
+    *ret_needed = 0;
+    while (count < most && r->source.at < r->source.end) {
+        struct pcapng_block block;
+        n = pcapng_next(r->pcapng, r->source.at, (size_t)(r->source.end - r->source.at), &block, ret_needed);
+        if (n < 0)
+            break;
+        r->source.at += n;
+        r->frame += pcapng_is_frame(block.type);
+        r->counters.events += block.has_event;
+        if (block.has_packet)
+            count += take_packet(r, &block.packet, &packets[count]);
+        else if ((n = note_header(r, &block)) < 0)
+            break;
+    }
+    *ret_count = count;
+    if (n == -EBADMSG)
+        input_say(r, "%s, behind frame %u", pcapng_reader_error(r->pcapng), r->frame);
+    return n == -EAGAIN || n > 0 ? 0 : (int)n;
+}
