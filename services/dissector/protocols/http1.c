@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "services/dissector/protocols/http1_head.h"
+#include "services/dissector/protocols/http2.h"
 #include "services/dissector/protocols/websocket.h"
 
 enum phase { PHASE_HEAD, PHASE_LENGTH, PHASE_UNTIL_CLOSE, PHASE_CHUNK_SIZE, PHASE_CHUNK, PHASE_CHUNK_END, PHASE_TRAILERS, PHASE_LOST };
@@ -149,9 +150,15 @@ static const struct message *find_request(struct conversation *c, struct http1 *
 }
 
 /* 101, or a tunnel: the rest of the connection speaks something else. */
-static void change_protocol(struct conversation *c, struct http1 *h, bool upgrade, const struct http_headers *headers)
+static void change_protocol(struct conversation *c, struct http1 *h, bool upgrade, const struct http_headers *headers, const struct message *request, const uint8_t *at)
 {
     h->switched = true;
+    if (upgrade && http_headers_has_token(headers, HTTP_KNOWN_UPGRADE, "h2c")) {
+        void *state = conversation_switch(c, &protocol_http2);
+        if (request)
+            http2_upgraded(c, state, request, at);
+        return;
+    }
     if (!upgrade || !http_headers_has_token(headers, HTTP_KNOWN_UPGRADE, "websocket")) {
         conversation_detect_again(c);
         return;
@@ -188,10 +195,9 @@ static size_t take_response(struct conversation *c, struct http1 *h, const struc
     h->tunnel = h->tunnel && tag != TAG_CONNECT;
     if (tag == TAG_HEAD || tunnel || head->status == 101 || head->status == 204 || head->status == 304)
         framing = HTTP1_NO_BODY;
-    size_t consumed = begin_body(c, SIDE_SERVER, half, m, framing, headers, data + head_size, size - head_size);
     if (head->status == 101 || tunnel)
-        change_protocol(c, h, head->status == 101, headers);
-    return consumed;
+        change_protocol(c, h, head->status == 101, headers, request, data);
+    return begin_body(c, SIDE_SERVER, half, m, framing, headers, data + head_size, size - head_size);
 }
 
 static int64_t step_head(struct conversation *c, enum side side, struct half *half, const uint8_t *data, size_t size)

@@ -298,6 +298,18 @@ static void an_upgrade_hands_over(void **state)
     rig_free(rig);
 }
 
+/* The 101 is an entry, and what was asked for comes on HTTP/2's first stream: SETTINGS, then HEADERS with :status 204 of the static table. */
+static void an_upgrade_to_http2_hands_over(void **state)
+{
+    (void)state;
+    static const struct line script[] = {
+        CLIENT("GET /two HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"),
+        SERVER("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n\0\0\0\4\0\0\0\0\0"),
+        CLIENT("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"), SERVER("\0\0\1\1\5\0\0\0\1\x89"),
+    };
+    CHECK(script, "path=/two|status_code=101|http_version=1.1", "path=/two|status_code=204");
+}
+
 static size_t put_text(char *dst, const char *text)
 {
     memcpy(dst, text, strlen(text));
@@ -335,7 +347,7 @@ int main(void)
         cmocka_unit_test(loose_lines_are_read), cmocka_unit_test(pipelined_requests_get_their_own_responses), cmocka_unit_test(what_ends_nowhere_is_truncated), cmocka_unit_test(a_response_may_come_early),
         cmocka_unit_test(lost_bytes_of_bodies_are_counted), cmocka_unit_test(after_a_gap_the_next_message_is_found), cmocka_unit_test(a_lost_head_request_costs_no_response),
         cmocka_unit_test(a_stream_that_began_before_is_read_from_its_next_message), cmocka_unit_test(the_end_of_the_capture_is_said), cmocka_unit_test(times_are_those_of_the_packets),
-        cmocka_unit_test(connect_stays_an_entry), cmocka_unit_test(an_upgrade_hands_over), cmocka_unit_test(large_heads_are_cut),
+        cmocka_unit_test(connect_stays_an_entry), cmocka_unit_test(an_upgrade_hands_over), cmocka_unit_test(an_upgrade_to_http2_hands_over), cmocka_unit_test(large_heads_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
