@@ -108,7 +108,7 @@ static void chunk_sizes_are_read(void **state)
     (void)state;
     static const struct { const char *text; int64_t rc; uint64_t size; } samples[] = {
         { "", 0, 0 }, { "1", 0, 0 }, { "1a\r", 0, 0 }, { "1a\r\n", 4, 26 }, { "1A\n", 3, 26 }, { "0\r\n", 3, 0 }, { "5;a=b;c=\"d\"\r\nx", 13, 5 }, { "5 \t\r\n", 5, 5 }, { "\r\n", -EBADMSG, 0 }, { "x\r\n", -EBADMSG, 0 },
-        { "-1\r\n", -EBADMSG, 0 }, { "0x5\r\n", -EBADMSG, 0 }, { "00000000000000005\r\n", 19, 5 }, { "ffffffffffffffff\r\n", 18, UINT64_MAX }, { "10000000000000000\r\n", -EBADMSG, 0 }, { "\x15\r\n", -EBADMSG, 0 },
+        { "-1\r\n", -EBADMSG, 0 }, { "0x5\r\n", -EBADMSG, 0 }, { "00000000000000005\r\n", 19, 5 }, { "fffffffffffffff\r\n", 17, (UINT64_C(1) << 60) - 1 }, { "ffffffffffffffff\r\n", -EBADMSG, 0 }, { "10000000000000000\r\n", -EBADMSG, 0 }, { "\x15\r\n", -EBADMSG, 0 },
     };
     for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
         uint64_t size = 0;
