@@ -128,8 +128,12 @@ static size_t percent_decode(const char *text, size_t size, char *dst)
     size_t n = 0;
     for (size_t i = 0; i < size; i++) {
         int high = text[i] == '%' && size - i > 2 ? hex(text[i + 1]) : -1, low = high >= 0 ? hex(text[i + 2]) : -1;
-        dst[n++] = low >= 0 ? (char)(high << 4 | low) : text[i];
-        i += low >= 0 ? 2 : 0;
+        if (low < 0) {
+            dst[n++] = text[i];
+        } else {
+            dst[n++] = (char)(high << 4 | low);
+            i += 2;
+        }
     }
     return n;
 }

@@ -14,6 +14,7 @@
 
 #define H2_FRAMES_MAX 4096
 #define H2_FIELDS_MAX 64
+#define H2_TABLE_MAX 128
 #define H2_NONE ((const char *[]){ NULL })
 struct h2 {
     uint8_t *data;
@@ -21,6 +22,9 @@ struct h2 {
     size_t frames[H2_FRAMES_MAX]; /* where each frame begins */
     unsigned count;
     nghttp2_hd_deflater *deflater;
+    bool eager;                   /* an encoder of our own, which puts every field into its table (nghttp2's never does with :path) and refers to it ever after */
+    char *table[H2_TABLE_MAX];    /* "name=value", newest first */
+    size_t table_count, table_bytes;
 };
 
 static RIG_UNUSED struct h2 h2_new(void)
@@ -34,6 +38,8 @@ static RIG_UNUSED struct h2 h2_new(void)
 static RIG_UNUSED void h2_free(struct h2 *b)
 {
     nghttp2_hd_deflate_del(b->deflater);
+    while (b->table_count)
+        free(b->table[--b->table_count]);
     free(b->data);
 }
 
@@ -78,9 +84,51 @@ static RIG_UNUSED void h2_goaway(struct h2 *b, uint32_t last)
     h2_frame(b, HTTP2_GOAWAY, 0, 0, p, sizeof p);
 }
 
+/* One field by the encoder of our own: no Huffman code, texts shorter than 127, RFC 7541 sections 4.4 and 6. */
+static size_t h2_eager_field(struct h2 *b, const char *name, const char *value, uint8_t *to)
+{
+    size_t name_size = strlen(name), value_size = strlen(value), n = 0;
+    char *entry = NULL;
+    if (name_size > 126 || value_size > 126 || asprintf(&entry, "%s=%s", name, value) < 0)
+        abort();
+    for (size_t i = 0; i < b->table_count; i++)
+        if (strcmp(b->table[i], entry) == 0) {
+            free(entry);
+            size_t index = 62 + i;
+            to[0] = (uint8_t)(0x80 | (index < 127 ? index : 127));
+            if (index >= 127)
+                to[1] = (uint8_t)(index - 127);
+            return index < 127 ? 1 : 2;
+        }
+    while (b->table_count == H2_TABLE_MAX || b->table_bytes + name_size + value_size + 32 > 4096) {
+        char *oldest = b->table[--b->table_count];
+        b->table_bytes -= strlen(oldest) - 1 + 32;
+        free(oldest);
+    }
+    memmove(b->table + 1, b->table, b->table_count++ * sizeof *b->table);
+    b->table[0] = entry;
+    b->table_bytes += name_size + value_size + 32;
+    to[n++] = 0x40;
+    to[n++] = (uint8_t)name_size;
+    memcpy(to + n, name, name_size);
+    n += name_size;
+    to[n++] = (uint8_t)value_size;
+    memcpy(to + n, value, value_size);
+    return n + value_size;
+}
+
 /* fields: name, value, name, value, ..., NULL. The block is the caller's to free. */
 static RIG_UNUSED size_t h2_block(struct h2 *b, const char *const *fields, uint8_t **ret)
 {
+    if (b->eager) {
+        size_t size = 0;
+        *ret = malloc(256 * H2_FIELDS_MAX);
+        if (!*ret)
+            abort();
+        for (; fields[0]; fields += 2)
+            size += h2_eager_field(b, fields[0], fields[1], *ret + size);
+        return size;
+    }
     nghttp2_nv nv[H2_FIELDS_MAX];
     size_t n = 0;
     for (; fields[0]; fields += 2, n++)
