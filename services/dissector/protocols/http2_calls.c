@@ -87,10 +87,16 @@ static void begin_half(struct http2_calls *calls, struct http2_stream *stream, e
     count_values(calls, half);
 }
 
+static struct http_text or_empty(struct http_text text) { return text.data ? text : (struct http_text){ "", 0 }; }
+
 static void write_request(struct http2_calls *calls, struct http2_stream *stream, struct message *m, const struct http2_block *block)
 {
     stream->halves[SIDE_CLIENT].message = m;
-    http_write_request(m, block->method, block->path, block->authority, "2", &block->headers, block->size);
+    http_write_request(m, or_empty(block->method), or_empty(block->path), or_empty(block->authority), "2", &block->headers, block->size);
+    size_t size = 0;
+    const char *url = block->method.data ? NULL : message_get_text(m, HTTP_URL, &size);
+    if (url)
+        message_summary(m, url, size);
     begin_half(calls, stream, SIDE_CLIENT, block);
 }
 

@@ -10,12 +10,12 @@
 #include "services/dissector/protocols/websocket.h"
 
 const struct protocol *const protocols[] = {
+    &protocol_http2,
+    &protocol_grpc,
     &protocol_http1,
     &protocol_websocket,
     &protocol_tcp,
     &protocol_udp,
-    &protocol_http2,
-    &protocol_grpc,
     &protocol_dns,
     &protocol_postgresql,
     &protocol_redis,

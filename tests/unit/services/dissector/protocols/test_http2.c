@@ -388,46 +388,14 @@ static void test_broken_frames(void **state)
     }
 }
 
-/* 101 in HTTP/1: the parser there says so. */
-static int64_t upgrade_parse(struct conversation *c, enum side side, const uint8_t *data, size_t size)
-{
-    if (side == SIDE_CLIENT) {
-        struct message *m = conversation_message(c, side, data);
-        message_string(m, HTTP_METHOD, "GET");
-        message_string(m, HTTP_PATH, "/upgraded");
-        message_string(m, HTTP_VERSION, "1.1");
-        message_summary(m, "GET /upgraded", 13);
-        conversation_request(c, m, KEY_IN_ORDER);
-        return (int64_t)size;
-    }
-    const char *end = memmem(data, size, "\r\n\r\n", 4);
-    void *state = conversation_switch(c, &protocol_http2);
-    http2_upgraded(c, state, conversation_oldest(c, KEY_IN_ORDER), data);
-    struct message *m = conversation_message(c, side, data);
-    m->status = 101;
-    conversation_response(c, m, KEY_IN_ORDER);
-    return end ? end + 4 - (const char *)data : (int64_t)size;
-}
-static void upgrade_gap(struct conversation *c, enum side side, uint64_t bytes) { (void)c; (void)side; (void)bytes; }
-static enum detected upgrade_detect(const struct sniff *sniff) { return sniff->size > 4 && memcmp(sniff->data, "GET ", 4) == 0 ? DETECT_CLIENT : DETECT_NO; }
-static const struct protocol protocol_upgrade = { .name = "UPGRADE", .flags = { "http" }, .detail = &http_detail, .detect = upgrade_detect, .parse = upgrade_parse, .gap = upgrade_gap };
-const struct protocol *const protocols[] = { &protocol_tcp, &protocol_http2, &protocol_grpc, &protocol_upgrade };
-const size_t protocols_count = sizeof protocols / sizeof *protocols;
-int protocol_number(const struct protocol *protocol)
-{
-    for (size_t i = 0; i < protocols_count; i++)
-        if (protocols[i] == protocol)
-            return (int)i;
-    return -1;
-}
-
+/* From HTTP/1: two entries for the upgraded request, with 101 and with what came on stream 1. */
 static void test_upgrade(void **state)
 {
     (void)state;
     struct h2 c = h2_new(), s = h2_new();
     struct rig *rig = rig_new(PORT, REDACT_ON);
-    rig_say(rig, SIDE_CLIENT, "GET /upgraded HTTP/1.1\r\nUpgrade: h2c\r\n\r\n", -1);
-    static const char switching[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n";
+    rig_say(rig, SIDE_CLIENT, "GET /upgraded HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n", -1);
+    static const char switching[] = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
     h2_bytes(&s, switching, sizeof switching - 1);
     h2_setting(&s, 3, 100);
     h2_respond(&s, 1, 0, 200, MORE("content-type", "text/plain"));
