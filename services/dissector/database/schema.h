@@ -19,7 +19,8 @@
  *        first, last                        ids of entry, both inside
  *        timestamp_least, timestamp_greatest, and the same of status, elapsed, duration, src, dst, path, connection
  *        protocols)                         bit N: an entry of protocol N is there; bit 62: one of 62 or above
- *   info(name, value)                       schema_version, entries, part, parts, sha256 (database/digest.h), and in part 1 the counters, by name
+ *   info(name, value)                       schema_version, entries, part, parts, sha256 (database/digest.h); in part 1 also sha256_all, over the parts' digests as bytes, and the counters, by name (where a name is taken,
+ *                                           the first meaning stays)
  *   calls                                   view: one column per name of the vocabulary ("src.pod.name" and so on), what is missing filled with its default; also timestamp_ns, and
  *                                           "request_at.segment", "request_at.frame", "response_at.segment", "response_at.frame"
  *

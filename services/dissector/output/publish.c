@@ -45,13 +45,18 @@ int publish_open(struct publish *publish, const char *path, char *error)
     return 0;
 }
 
-int publish_commit(struct publish *publish, char *error)
+int publish_written(struct publish *publish)
 {
     int fd = mem_take_fd(publish->fd);
-    if (close(fd) < 0) { /* a network file system may say only now that it is full */
-        int code = -errno;
+    return fd >= 0 && close(fd) < 0 ? -errno : 0; /* a network file system may say only now that it is full */
+}
+
+int publish_commit(struct publish *publish, char *error)
+{
+    int r = publish_written(publish);
+    if (r < 0) {
         publish_abandon(publish);
-        return output_failure(error, code, "writing", publish->path);
+        return output_failure(error, r, "writing", publish->path);
     }
     if (rename(publish->hidden, publish->path) < 0) {
         int code = -errno;

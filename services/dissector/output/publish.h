@@ -9,6 +9,8 @@
 struct publish { char path[PATH_MAX], hidden[PATH_MAX]; int fd; };
 /* Makes the hidden file, ".NAME.xxxxxxxx" with random digits, so that two writers of one name do not meet; open for reading and writing. -ENAMETOOLONG. */
 int publish_open(struct publish *publish, const char *path, char *error);
+/* All has been written: closes the file, which stays hidden. */
+int publish_written(struct publish *publish);
 /* Renames it over whatever has the name, and closes it. On failure it is removed. */
 int publish_commit(struct publish *publish, char *error);
 /* Removes it. Fine after a commit, and after a failed open. */
