@@ -1,0 +1,52 @@
+#!/bin/bash
+# `dissector --input` beside `tshark -T fields` with the same fields, on generated captures, each on the first CPU alone; then one worker beside two, with the files between the stages.
+#   RUNS=3  CALLS=473000 (of HTTP; DNS and the mixed one are made in proportion)
+# Appends to $RESULTS: dissect KIND TOOL RUN SECONDS CPU_SECONDS PEAK_MIB PACKETS LINES; workers KIND N RUN SECONDS CPU_SECONDS. The captures are in the page cache.
+. "$(dirname "$0")/bench.sh"
+need_command tshark
+need_built "$BIN/dissector" "$TOOLS/calls" "$TOOLS/cpu_run"
+RUNS=${RUNS:-3}
+CALLS=${CALLS:-473000}
+declare -A PACKETS
+made() { # KIND CALLS
+    PACKETS[$1]=$("$TOOLS/calls" "$1" "$2" 1 "$WORK/$1.pcap" | cut -d' ' -f1)
+    cat "$WORK/$1.pcap" >/dev/null
+}
+made http "$CALLS"
+made dns $((CALLS * 2 / 3))
+made mixed $((CALLS * 4 / 3))
+
+common=(-e frame.time_epoch -e ip.src -e ip.dst -e tcp.srcport -e tcp.dstport -e udp.srcport -e udp.dstport)
+http_fields=(-e http.request.method -e http.request.uri -e http.host -e http.user_agent -e http.cookie -e http.request.line -e http.response.code -e http.response.line -e http.content_length -e http.time -e http.file_data)
+dns_fields=(-e dns.id -e dns.qry.name -e dns.qry.type -e dns.flags.rcode -e dns.a -e dns.resp.ttl -e dns.time)
+# timed KIND TOOL RUN OUTPUT COMMAND...
+timed() {
+    local kind=$1 tool=$2 run=$3 output=$4
+    shift 4
+    "$TOOLS/cpu_run" --cpu 0 "$WORK/cost" "$@" >"$WORK/out" 2>"$WORK/err" || { cat "$WORK/err" >&2; fail "$*"; }
+    printf 'dissect\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$kind" "$tool" "$run" "$(jq .wall "$WORK/cost")" "$(jq .cpu "$WORK/cost")" "$(jq '.rss_kib / 1024' "$WORK/cost")" "${PACKETS[$kind]}" \
+        "$([ "$output" = - ] && wc -l <"$WORK/out" || echo -)" | tee -a "$RESULTS"
+    rm -f "$WORK/out" "$WORK"/*.sqlite*
+}
+one_kind() { # KIND RUN PROTOCOLS FILTER FIELD...
+    local kind=$1 run=$2 protocols=$3 filter=$4 file=$WORK/$1.pcap
+    shift 4
+    timed "$kind" ndjson "$run" - "$BIN/dissector" --input "$file" --protocols "$protocols" --work "$WORK"
+    timed "$kind" sqlite "$run" file "$BIN/dissector" --input "$file" --protocols "$protocols" --work "$WORK" --format sqlite --output "$WORK/$kind.sqlite"
+    timed "$kind" tshark "$run" - tshark -n -r "$file" -Y "$filter" -T fields "${common[@]}" "$@"
+}
+for ((run = 1; run <= RUNS; run++)); do
+    one_kind http $run HTTP http "${http_fields[@]}"
+    one_kind dns $run DNS dns "${dns_fields[@]}"
+    one_kind mixed $run HTTP,DNS 'http or dns' "${http_fields[@]}" "${dns_fields[@]}"
+done
+
+# The three stages through files, as the work queue deals them out: the HTTP capture in 16 pieces of equal length.
+editcap -c $((PACKETS[http] / 16 + 1)) "$WORK/http.pcap" "$WORK/piece.pcap"
+pieces=("$WORK"/piece_*.pcap)
+for ((run = 1; run <= RUNS; run++)); do
+    for workers in 1 2; do
+        "$TOOLS/dissect_stages" "$workers" "$WORK" "${pieces[@]}" >"$WORK/stages" || fail "dissect_stages $workers"
+        while read -r stage seconds entries; do printf 'workers\t%s\t%s\t%s\t%s\t%s\n' "$stage" "$workers" "$run" "$seconds" "$entries"; done <"$WORK/stages" | tee -a "$RESULTS"
+    done
+done
