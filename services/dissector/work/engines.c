@@ -1,8 +1,7 @@
 #include "services/dissector/work/engines.h"
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include "services/dissector/work/counts.h"
 
 struct engines { uint32_t first, count; struct run_writer *run; struct shard *shards[SHARDS]; struct sink_of_shard { struct engines *engines; uint32_t shard; } sinks[SHARDS]; };
 
@@ -47,43 +46,13 @@ int engines_packet(struct engines *e, const struct shard_packet *packet)
     return shard < e->count ? shard_packet(e->shards[shard], packet) : -EINVAL;
 }
 
-void engines_count(struct stage_result *counts, const char *name, uint64_t value)
-{
-    uint32_t i = 0;
-    while (i < counts->counters_count && strcmp(counts->counters[i].name, name) != 0)
-        i++;
-    if (i == STAGE_COUNTERS_MAX)
-        return;
-    if (i == counts->counters_count) {
-        snprintf(counts->counters[i].name, sizeof counts->counters[i].name, "%s", name);
-        counts->counters[i].value = 0;
-        counts->counters_count++;
-    }
-    counts->counters[i].value += value;
-}
-
-static void count_shard(const struct shard_counters *c, struct stage_result *counts)
-{
-    engines_count(counts, "tcp_udp_packets", c->packets);
-    engines_count(counts, "payload_bytes", c->payload_bytes);
-    engines_count(counts, "views", c->connections);
-    engines_count(counts, "evicted_connections", c->evicted_connections);
-    engines_count(counts, "evicted_bytes", c->evicted_bytes);
-    engines_count(counts, "gaps", c->gaps);
-    engines_count(counts, "gap_bytes", c->gap_bytes);
-    engines_count(counts, "desyncs", c->desyncs);
-    engines_count(counts, "messages_too_long", c->unparsed_dropped);
-    engines_count(counts, "requests_evicted", c->requests_evicted);
-    engines_count(counts, "out_of_memory", c->failed);
-}
-
 int engines_finish(struct engines *e, struct run_writer **ret_run, struct stage_result *counts)
 {
     for (uint32_t i = 0; i < e->count; i++) {
         int r = shard_finish(e->shards[i]);
         if (r < 0)
             return r;
-        count_shard(shard_counters(e->shards[i]), counts);
+        counts_add_shard(counts, shard_counters(e->shards[i]));
         shard_free(e->shards[i]);
         e->shards[i] = NULL;
     }

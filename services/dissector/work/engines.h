@@ -13,7 +13,4 @@ int engines_packet(struct engines *engines, const struct shard_packet *packet);
 /* The input is over: everything comes out of the engines, and their counters into counts. The run is the caller's. */
 int engines_finish(struct engines *engines, struct run_writer **ret_run, struct stage_result *counts);
 void engines_free(struct engines *engines); /* NULL is fine */
-
-/* Adds to the counter of this name, which it makes where there is none. */
-void engines_count(struct stage_result *counts, const char *name, uint64_t value);
 #endif

@@ -1,0 +1,96 @@
+#include "services/dissector/files.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+#include "mem/cleanup.h"
+#include "services/dissector/input/plan.h"
+#include "services/dissector/work/direct.h"
+#include "services/dissector/work/local.h"
+#include "units/units.h"
+
+#define QUIET_NS (2 * UNITS_NS_PER_S)       /* what is done by then needs no progress */
+#define DRAW_NS (UNITS_NS_PER_S / 5)
+#define LINE_NS (10 * UNITS_NS_PER_S)       /* between lines in a log */
+
+static volatile sig_atomic_t stop_asked;
+static void on_signal(int number)
+{
+    (void)number;
+    if (stop_asked)
+        _exit(1);
+    stop_asked = 1;
+}
+
+struct watcher { const struct input_plan *plan; bool terminal, drawn; int64_t started_ns, told_ns; uint64_t problems; };
+
+static bool advance(void *context, uint64_t done, uint64_t total)
+{
+    struct watcher *w = context;
+    int64_t now = units_now_mono_ns();
+    bool due = now - w->started_ns > QUIET_NS && now - w->told_ns > (w->terminal ? DRAW_NS : LINE_NS) && total > 0;
+    if (due) {
+        double percent = (double)done * 100 / (double)total;
+        fprintf(stderr, w->terminal ? "\r\033[Kdissecting  %5.1f %%  %" PRId64 " s" : "dissector: %.1f %% after %" PRId64 " s\n", percent > 100 ? 100 : percent, (now - w->started_ns) / UNITS_NS_PER_S);
+        w->told_ns = now;
+        w->drawn = w->terminal;
+    }
+    return !stop_asked;
+}
+
+static void clear(struct watcher *w)
+{
+    if (w->drawn)
+        fputs("\r\033[K", stderr);
+    w->drawn = false;
+}
+
+static void problem(void *context, uint32_t input, const char *sentence)
+{
+    struct watcher *w = context;
+    clear(w);
+    w->problems++;
+    fprintf(stderr, "dissector: %s: %s\n", w->plan->inputs[input].path, sentence);
+}
+
+static int run_plan(const struct dissector_options *o, const struct input_plan *plan, struct watcher *w, struct stage_result *result, char *error)
+{
+    struct stage_progress progress = { advance, w };
+    struct direct_options direct = { .plan = plan, .work_folder = o->work_folder, .memory = o->memory, .format = dissector_formats[o->format], .output_path = o->output, .protocols = o->protocols.values,
+                                     .protocols_count = (uint32_t)o->protocols.count, .where = o->where, .redact = (enum redact_level)o->redact, .limits = { .entries = o->limit }, .problem = problem, .context = w };
+    if (o->workers == 1)
+        return direct_run(&direct, &progress, result, error);
+    return local_run(&direct, (uint32_t)o->workers, &progress, result, error);
+}
+
+int files_run(const struct dissector_options *o)
+{
+    static struct stage_result result;
+    char error[STAGE_ERROR_TEXT_MAX] = "";
+    struct sigaction action = { .sa_handler = on_signal }, ignore = { .sa_handler = SIG_IGN };
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+    if (strcmp(dissector_formats[o->format], "sqlite") == 0 && strcmp(o->output, "-") == 0) {
+        fprintf(stderr, "dissector: a database needs a file: --output FILE\n");
+        return 2;
+    }
+    struct input_plan *plan MEM_CLEANUP(input_plan_free_p) = NULL;
+    int r = input_plan_new(o->inputs.values, o->inputs.count, &plan, error);
+    struct watcher watcher = { .plan = plan, .terminal = isatty(STDERR_FILENO) != 0, .started_ns = units_now_mono_ns() };
+    if (r == 0)
+        r = run_plan(o, plan, &watcher, &result, error);
+    clear(&watcher);
+    if (r == -ECANCELED) {
+        fprintf(stderr, "dissector: stopped; nothing was written to %s\n", strcmp(o->output, "-") == 0 ? "standard output that is whole" : o->output);
+        return 1;
+    }
+    if (r < 0) {
+        fprintf(stderr, "dissector: %s\n", error[0] ? error : strerror(-r));
+        return r == -EINVAL ? 2 : 1;
+    }
+    if (strcmp(o->output, "-") != 0)
+        fprintf(stderr, "dissector: %" PRIu64 " entries of %" PRIu64 " packets in %s\n", result.entries, result.packets, o->output);
+    return watcher.problems ? 3 : 0;
+}

@@ -1,0 +1,97 @@
+#include "services/dissector/work/direct.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "mem/cleanup.h"
+#include "services/dissector/input/merge.h"
+#include "services/dissector/work/counts.h"
+#include "services/dissector/work/engines.h"
+#include "services/dissector/work/finalise.h"
+#include "services/dissector/work/job.h"
+
+#define ADVANCE_EVERY 256u              /* batches between two looks at whether to stop: some ten thousand packets */
+
+struct direct { const struct direct_options *options; struct decoder *decoder; struct input_merge *merge; struct engines *engines; };
+
+static int fail(char *error, int e, const char *what)
+{
+    if (!error[0])
+        snprintf(error, STAGE_ERROR_TEXT_MAX, "%s: %s", what, strerror(-e));
+    return e;
+}
+
+static int read_all(struct direct *d, const struct stage_progress *progress)
+{
+    uint64_t total = 0, batches = 0;
+    for (uint32_t i = 0; i < d->options->plan->count; i++)
+        total += d->options->plan->inputs[i].bytes;
+    for (;;) {
+        const struct input_packet *packets;
+        int n = input_merge_next(d->merge, INPUT_BATCH_MAX, &packets);
+        if (n <= 0)
+            return n;
+        for (int i = 0; i < n; i++) {
+            struct shard_packet packet;
+            int r = decode_packet(d->decoder, &packets[i], &packet) ? engines_packet(d->engines, &packet) : 0;
+            if (r < 0)
+                return r;
+        }
+        if (++batches % ADVANCE_EVERY == 0 && !stage_advance(progress, input_merge_counters(d->merge)->bytes, total))
+            return -ECANCELED;
+    }
+}
+
+/* Inputs into one sorted run. */
+static int collect(const struct direct_options *o, const struct shard_options *shard_options, const struct stage_progress *progress, struct run_writer **ret, struct stage_result *counts)
+{
+    struct direct d = { .options = o };
+    int r = decoder_new(&d.decoder);
+    if (r == 0)
+        r = input_merge_new(o->plan, o->problem, o->context, &d.merge);
+    if (r == 0)
+        r = engines_new(0, SHARDS, shard_options, o->work_folder, o->memory ? o->memory : RUN_MEMORY_DEFAULT, &d.engines);
+    if (r == 0)
+        r = read_all(&d, progress);
+    if (r == 0)
+        r = engines_finish(d.engines, ret, counts);
+    if (r == 0) {
+        counts_add_input(counts, input_merge_counters(d.merge));
+        counts_add_decoder(counts, d.decoder);
+    }
+    engines_free(d.engines);
+    input_merge_free(d.merge);
+    decoder_free(d.decoder);
+    return r;
+}
+
+int direct_run(const struct direct_options *o, const struct stage_progress *progress, struct stage_result *ret, char *error)
+{
+    struct shard_options shard_options;
+    const struct output_driver *driver;
+    error[0] = '\0';
+    int r = job_shard_options(o->protocols, o->protocols_count, o->redact, &o->limits, &shard_options, error);
+    if (r == 0)
+        r = job_driver(o->format, &driver, error);
+    if (r < 0)
+        return r;
+    mem_auto_free struct stage_result *counts = calloc(1, sizeof *counts);
+    mem_auto_free struct stage_input *inputs = calloc(o->plan->count ? o->plan->count : 1, sizeof *inputs);
+    if (!counts || !inputs)
+        return fail(error, -ENOMEM, "cannot begin");
+    for (uint32_t i = 0; i < o->plan->count; i++)
+        inputs[i] = (struct stage_input){ .path = o->plan->inputs[i].path, .segment_id = o->plan->inputs[i].segment_id };
+    struct run_writer *run = NULL;
+    struct run_reader *reader = NULL;
+    r = collect(o, &shard_options, progress, &run, counts);
+    if (r == 0)
+        r = run_writer_read(run, &reader);
+    if (r < 0)
+        return r == -ECANCELED ? r : fail(error, r, "cannot dissect the input");
+    struct finalise_options finalise = { .driver = driver, .path = o->output_path, .where = o->where, .nodes = o->plan->nodes, .nodes_count = o->plan->nodes_count, .inputs = inputs, .inputs_count = o->plan->count,
+                                         .entries_max = o->limits.entries, .counters = counts->counters, .counters_count = counts->counters_count };
+    r = finalise_runs(&reader, 1, &finalise, progress, counts, error);
+    if (r == 0)
+        *ret = *counts;
+    return r;
+}
