@@ -1,7 +1,7 @@
 #include "services/dissector/protocols/dns_fields.h"
 
 static const struct field fields[DNS_FIELDS_COUNT] = {
-    [DNS_ID] = { .name = "dns_id", .type = FIELD_INT, .column = "id", .oracle = "dns.id", .help = "identifier that request and response share" },
+    [DNS_ID] = { .name = "dns_id", .type = FIELD_INT, .column = "message_id", .oracle = "dns.id", .help = "identifier that request and response share" },
     [DNS_OPCODE] = { .name = "dns_opcode", .column = "opcode", .oracle = "dns.flags.opcode", .help = "QUERY, NOTIFY, UPDATE and so on" },
     [DNS_QUESTIONS] = { .name = "dns_questions", .type = FIELD_LIST, .column = "questions", .oracle = "dns.qry.name", .help = "names asked for, as they were sent, without a dot at the end" },
     [DNS_QUESTION_TYPES] = { .name = "dns_question_types", .type = FIELD_LIST, .column = "question_types", .oracle = "dns.qry.type", .help = "types asked for, one per question" },
