@@ -1,4 +1,5 @@
 /* DNS datagrams and streams, in pieces, with holes: see tests/support/protocol_fuzz.h for how the input is read. */
+#include "services/dissector/protocols/protocol.h"
 #include "tests/support/protocol_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
