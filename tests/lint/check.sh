@@ -63,6 +63,7 @@ check_includes() {
         home("^(lz4|xxhash)", "^lib/capfile/")
         home("^(liburing|bpf/|cap-ng|libmnl/)", "^services/capturer/")
         home("^sqlite3\\.h$", "^services/dissector/(database|query)/")
+        home("^openssl/(x509|x509v3|bio|err)\\.h$", "^(services/dissector/protocols|tests)/")
         home("^(nghttp2|zlib\\.h|brotli|zstd)", "^services/dissector/protocols/")
         home("^pcre2\\.h$", "^services/dissector/query/")
         home("^cmocka\\.h$", "^tests/")

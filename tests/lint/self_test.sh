@@ -58,6 +58,7 @@ case_of home lib/wire/x.h '#include <jansson.h>\n'
 case_of home services/a/x.c '#include <pcap/pcap.h>\n'
 case_of home services/a/x.c '#include <lz4.h>\n'
 case_of home services/a/x.c '#include <liburing.h>\n'
+case_of home services/a/x.c '#include <openssl/x509.h>\n'
 case_of home services/a/x.c '#include <cmocka.h>\n'
 case_of home services/a/x.c '#include "tapeloop.pb-c.h"\n'
 case_of none services/a/x.c "int f(void)\n{\n$(lines 68)}\n"

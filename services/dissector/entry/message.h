@@ -1,4 +1,4 @@
-/* One half of an entry: a request, a response, or something pushed, as a protocol's parser fills it. Both halves of a pair write fields of the same detail, each field at most once between them.
+/* One half of an entry: a request, a response, or something pushed, as a protocol's parser fills it. Both halves of a pair write fields of the same detail; where both write one, the response's counts (a total).
  *
  *   values = field u8 | value ...        value: INT i64 le | BOOL u8 | TEXT u32 le, bytes | LIST u32 le size, (u32 le, bytes)... | MAP u32 le size, (u32 le, name, u32 le, bytes)...
  *

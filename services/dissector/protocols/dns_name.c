@@ -4,40 +4,6 @@
 #define POINTER 0xc0u
 #define HASH_FACTOR UINT64_C(0x9e3779b97f4a7c15)
 
-size_t dns_name_utf8(const uint8_t *data, size_t size)
-{
-    uint8_t lead = data[0];
-    size_t need = lead >= 0xc2 && lead <= 0xdf ? 2 : (lead & 0xf0) == 0xe0 ? 3 : lead >= 0xf0 && lead <= 0xf4 ? 4 : 0;
-    if (need == 0 || need > size)
-        return 0;
-    for (size_t i = 1; i < need; i++)
-        if ((data[i] & 0xc0) != 0x80)
-            return 0;
-    /* Not the shortest form, a surrogate, or beyond the last character. */
-    if ((lead == 0xe0 && data[1] < 0xa0) || (lead == 0xed && data[1] > 0x9f) || (lead == 0xf0 && data[1] < 0x90) || (lead == 0xf4 && data[1] > 0x8f))
-        return 0;
-    return need;
-}
-
-static void put_label(struct text_buffer *t, const uint8_t *label, size_t size)
-{
-    for (size_t i = 0; i < size; i++) {
-        uint8_t c = label[i];
-        size_t utf8 = c >= 0x80 ? dns_name_utf8(label + i, size - i) : 0;
-        if (utf8) {
-            text_buffer_put(t, label + i, utf8);
-            i += utf8 - 1;
-        } else if (c < 0x20 || c >= 0x7f) {
-            char digits[4] = { '\\', (char)('0' + c / 100), (char)('0' + c / 10 % 10), (char)('0' + c % 10) };
-            text_buffer_put(t, digits, sizeof digits);
-        } else {
-            if (c == '.' || c == '\\')
-                text_buffer_char(t, '\\');
-            text_buffer_char(t, (char)c);
-        }
-    }
-}
-
 static int bad(struct cursor *c)
 {
     c->failed = true;
@@ -70,7 +36,7 @@ int dns_name_text(struct cursor *c, struct text_buffer *t)
             return bad(c);
         if (bytes > 2u + length) /* not the first */
             text_buffer_char(t, '.');
-        put_label(t, label, length);
+        text_buffer_bytes(t, label, length, ".\\");
     }
     if (bytes == 1)
         text_buffer_char(t, '.');

@@ -23,6 +23,4 @@ enum dns_look { DNS_LOOK_BAD, DNS_LOOK_SHORT /* as far as it goes */, DNS_LOOK_O
 enum dns_look dns_name_pass(struct cursor *c);
 /* The same bytes whatever the case of ASCII letters. */
 uint64_t dns_name_hash(const char *text, size_t size);
-/* How many bytes from the first make one character of UTF-8 that is not ASCII; 0: none. */
-size_t dns_name_utf8(const uint8_t *data, size_t size);
 #endif

@@ -77,26 +77,6 @@ bool dns_record_head(struct cursor *c, struct dns_record *ret)
 
 /* ---- Parts of data: each reads from c, which ends where the data does. ---- */
 
-/* Text that is UTF-8 stays; other bytes become "\ddd". */
-static void put_bytes(const uint8_t *data, size_t size, bool quoted, struct text_buffer *t)
-{
-    for (size_t i = 0; i < size; i++) {
-        uint8_t c = data[i];
-        size_t utf8 = c >= 0x80 ? dns_name_utf8(data + i, size - i) : 0;
-        if (utf8) {
-            text_buffer_put(t, data + i, utf8);
-            i += utf8 - 1;
-        } else if (c < 0x20 || c >= 0x7f) {
-            char digits[4] = { '\\', (char)('0' + c / 100), (char)('0' + c / 10 % 10), (char)('0' + c % 10) };
-            text_buffer_put(t, digits, sizeof digits);
-        } else {
-            if (quoted && (c == '"' || c == '\\'))
-                text_buffer_char(t, '\\');
-            text_buffer_char(t, (char)c);
-        }
-    }
-}
-
 static void put_string(struct cursor *c, bool quoted, struct text_buffer *t)
 {
     uint8_t size = cursor_u8(c);
@@ -104,7 +84,7 @@ static void put_string(struct cursor *c, bool quoted, struct text_buffer *t)
     if (quoted)
         text_buffer_char(t, '"');
     if (data)
-        put_bytes(data, size, quoted, t);
+        text_buffer_bytes(t, data, size, quoted ? "\"\\" : "");
     if (quoted)
         text_buffer_char(t, '"');
 }
@@ -211,7 +191,7 @@ static void put_service_value(unsigned key, struct cursor *c, struct text_buffer
         }
         default: {
             size_t size = cursor_left(c);
-            put_bytes(cursor_take(c, size), size, false, t);
+            text_buffer_bytes(t, cursor_take(c, size), size, "");
         }
         }
     }
@@ -270,7 +250,7 @@ static void put_rest(char part, struct cursor *c, struct text_buffer *t)
         put_base64(data, size, t);
     } else {
         text_buffer_char(t, '"');
-        put_bytes(data, size, true, t);
+        text_buffer_bytes(t, data, size, "\"\\");
         text_buffer_char(t, '"');
     }
 }

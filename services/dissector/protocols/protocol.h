@@ -48,7 +48,7 @@ struct protocol {
 };
 
 extern const struct protocol protocol_tcp, protocol_udp; /* connection_fields.c */
-extern const struct protocol protocol_dns;
+extern const struct protocol protocol_dns, protocol_tls;
 
 extern const struct protocol *const protocols[];
 extern const size_t protocols_count;

@@ -16,6 +16,7 @@ const struct protocol *const protocols[] = {
     &protocol_websocket,
     &protocol_tcp,
     &protocol_udp,
+    &protocol_tls,
     &protocol_dns,
     &protocol_postgresql,
     &protocol_redis,

@@ -44,9 +44,13 @@ static inline void text_buffer_hex(struct text_buffer *t, const uint8_t *data, s
         text_buffer_char(t, "0123456789abcdef"[data[i] & 15]);
     }
 }
-/* Four digits at least, lower-case: as the numbers of TLS and of DNS options are written. */
+/* Four digits. */
 static inline void text_buffer_hex16(struct text_buffer *t, uint16_t number)
 {
     text_buffer_hex(t, (const uint8_t[]){ (uint8_t)(number >> 8), (uint8_t)number }, 2);
 }
+/* Text that somebody else wrote: UTF-8 stays, bytes that are neither that nor printable become "\ddd" (decimal). escaped: up to two characters that get a backslash. */
+void text_buffer_bytes(struct text_buffer *t, const uint8_t *data, size_t size, const char *escaped);
+/* How many bytes from the first make one character of UTF-8 that is not ASCII; 0: none. size is not 0. */
+size_t text_utf8_size(const uint8_t *data, size_t size);
 #endif
