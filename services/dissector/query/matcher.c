@@ -1,0 +1,89 @@
+#include "services/dissector/query/matcher.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "mem/cleanup.h"
+#include "services/dissector/query/check.h"
+#include "services/dissector/query/functions.h"
+#include "services/dissector/query/select.h"
+
+struct query_matcher { sqlite3 *db; struct expression expression; struct sql sql; sqlite3_stmt *statement; };
+
+static int failed(sqlite3 *db, int r, struct query_error *error)
+{
+    error->column = 0;
+    (void)snprintf(error->text, sizeof error->text, "%s", r == -ENOMEM ? "no memory" : sqlite3_errmsg(db));
+    return r;
+}
+
+static int compile(const struct vocabulary *vocabulary, const char *text, int64_t now_ns, struct expression *ret, struct query_error *error)
+{
+    struct expression e;
+    int r = expression_parse(text, strlen(text), &e, error);
+    if (r < 0)
+        return r;
+    if ((r = expression_check(&e, vocabulary, now_ns, error)) < 0) {
+        expression_free(&e);
+        return r;
+    }
+    *ret = e;
+    return 0;
+}
+
+int query_check(const struct vocabulary *vocabulary, const char *text, struct query_error *error)
+{
+    struct expression e;
+    vocabulary = vocabulary ? vocabulary : vocabulary_of_registry();
+    int r = vocabulary ? compile(vocabulary, text, 0, &e, error) : -ENOMEM;
+    if (r == 0)
+        expression_free(&e);
+    return r;
+}
+
+int query_matcher_open(sqlite3 *db, const struct vocabulary *vocabulary, const char *text, int64_t now_ns, struct query_matcher **ret, struct query_error *error)
+{
+    struct query_matcher *m = calloc(1, sizeof *m);
+    struct select_parameters parameters;
+    vocabulary = vocabulary ? vocabulary : vocabulary_of_registry();
+    if (!m || !vocabulary) {
+        free(m);
+        return failed(db, -ENOMEM, error);
+    }
+    m->db = db;
+    int r = compile(vocabulary, text, now_ns, &m->expression, error);
+    if (r == 0) {
+        select_write(&m->sql, vocabulary, NULL, m->expression.root, NULL, 0, SELECT_ALL, &parameters);
+        r = functions_register(db);
+        if (r == 0)
+            r = sql_prepare(db, &m->sql, &m->statement);
+        if (r < 0)
+            (void)failed(db, r, error);
+    }
+    if (r < 0) {
+        query_matcher_close(m);
+        return r;
+    }
+    *ret = m;
+    return 0;
+}
+
+int query_matcher_run(struct query_matcher *m, void (*match)(void *context, int64_t id), void *context, struct query_error *error)
+{
+    int r;
+    while ((r = sqlite3_step(m->statement)) == SQLITE_ROW)
+        match(context, sqlite3_column_int64(m->statement, 0));
+    int answer = r == SQLITE_DONE ? 0 : failed(m->db, r == SQLITE_NOMEM ? -ENOMEM : -EIO, error);
+    sqlite3_reset(m->statement);
+    return answer;
+}
+
+void query_matcher_close(struct query_matcher *m)
+{
+    if (!m)
+        return;
+    sqlite3_finalize(m->statement);
+    sql_free(&m->sql);
+    expression_free(&m->expression);
+    free(m);
+}
