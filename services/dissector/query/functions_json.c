@@ -31,7 +31,7 @@ static bool open_value(sqlite3_value *value, struct json_scan *ret)
     return json_scan_open(piece.data, piece.size, ret);
 }
 
-static void put_value(struct json_text *text, sqlite3_value *value, bool nested)
+static void put_value(struct json_made *text, sqlite3_value *value, bool nested)
 {
     char number[NUMBER_TEXT_MAX];
     int size;
@@ -47,17 +47,17 @@ static void put_value(struct json_text *text, sqlite3_value *value, bool nested)
     default: {
         struct json_piece piece = piece_of(value);
         if (nested)
-            json_put(text, piece.data, piece.size);
+            json_append(text, piece.data, piece.size);
         else
-            json_put_string(text, piece.data, piece.size);
+            json_append_string(text, piece.data, piece.size);
         return;
     }
     }
-    json_put(text, number, (size_t)size);
+    json_append(text, number, (size_t)size);
 }
 
 /* Takes the text. */
-static void result_json(sqlite3_context *context, struct json_text *text)
+static void result_json(sqlite3_context *context, struct json_made *text)
 {
     if (text->failed) {
         free(text->data);
@@ -109,16 +109,16 @@ static bool piece_is(struct json_piece piece, sqlite3_value *value, bool nested)
 
 static void call_list(sqlite3_context *context, int count, sqlite3_value **values)
 {
-    struct json_text text = { 0 };
+    struct json_made text = { 0 };
     if (any_null(count, values))
         return;
-    json_put(&text, "[", 1);
+    json_append(&text, "[", 1);
     for (int i = 1; i < count; i++) {
         if (i > 1)
-            json_put(&text, ",", 1);
+            json_append(&text, ",", 1);
         put_value(&text, values[i], sqlite3_value_int(values[0]));
     }
-    json_put(&text, "]", 1);
+    json_append(&text, "]", 1);
     result_json(context, &text);
 }
 
@@ -134,10 +134,10 @@ static bool find_key(struct json_scan scan, struct json_piece key, struct json_p
 /* A key twice is an error. Keys that are numbers become their digits. */
 static void call_map(sqlite3_context *context, int count, sqlite3_value **values)
 {
-    struct json_text text = { 0 };
+    struct json_made text = { 0 };
     if (any_null(count, values))
         return;
-    json_put(&text, "{", 1);
+    json_append(&text, "{", 1);
     for (int i = 1; i + 1 < count; i += 2) {
         struct json_piece key = piece_of(values[i]);
         for (int k = 1; k < i; k += 2) {
@@ -148,20 +148,20 @@ static void call_map(sqlite3_context *context, int count, sqlite3_value **values
             }
         }
         if (i > 1)
-            json_put(&text, ",", 1);
-        json_put_string(&text, key.data, key.size);
-        json_put(&text, ":", 1);
+            json_append(&text, ",", 1);
+        json_append_string(&text, key.data, key.size);
+        json_append(&text, ":", 1);
         put_value(&text, values[i + 1], sqlite3_value_int(values[0]));
     }
-    json_put(&text, "}", 1);
+    json_append(&text, "}", 1);
     result_json(context, &text);
 }
 
 /* What is not "", each once. */
 static void call_set(sqlite3_context *context, int count, sqlite3_value **values)
 {
-    struct json_text text = { 0 };
-    json_put(&text, "[", 1);
+    struct json_made text = { 0 };
+    json_append(&text, "[", 1);
     for (int i = 0; i < count; i++) {
         struct json_piece piece = piece_of(values[i]);
         bool seen = piece.size == 0;
@@ -172,34 +172,34 @@ static void call_set(sqlite3_context *context, int count, sqlite3_value **values
         if (seen)
             continue;
         if (text.size > 1)
-            json_put(&text, ",", 1);
-        json_put_string(&text, piece.data, piece.size);
+            json_append(&text, ",", 1);
+        json_append_string(&text, piece.data, piece.size);
     }
-    json_put(&text, "]", 1);
+    json_append(&text, "]", 1);
     result_json(context, &text);
 }
 
-static void put_elements(struct json_text *text, struct json_scan *scan)
+static void put_elements(struct json_made *text, struct json_scan *scan)
 {
     struct json_piece key, piece;
     while (json_scan_next(scan, &key, &piece)) {
         if (text->size > 1)
-            json_put(text, ",", 1);
-        json_put(text, piece.data, piece.size);
+            json_append(text, ",", 1);
+        json_append(text, piece.data, piece.size);
     }
 }
 
 static void call_concat(sqlite3_context *context, int count, sqlite3_value **values)
 {
     struct json_scan scan;
-    struct json_text text = { 0 };
+    struct json_made text = { 0 };
     if (any_null(count, values))
         return;
-    json_put(&text, "[", 1);
+    json_append(&text, "[", 1);
     for (int i = 0; i < count; i++)
         if (open_value(values[i], &scan))
             put_elements(&text, &scan);
-    json_put(&text, "]", 1);
+    json_append(&text, "]", 1);
     result_json(context, &text);
 }
 
@@ -278,7 +278,7 @@ static void call_same(sqlite3_context *context, int count, sqlite3_value **value
 }
 
 /* What a macro gathers over the elements of a list. The list's own error comes as one element whose JSON type is null. */
-struct gathered { sqlite3_int64 yes, no, errors; bool broken; struct json_text text; };
+struct gathered { sqlite3_int64 yes, no, errors; bool broken; struct json_made text; };
 
 static struct gathered *gather(sqlite3_context *context, sqlite3_value *answer, sqlite3_value *type)
 {
@@ -337,7 +337,7 @@ static void step_collect(sqlite3_context *context, int count, sqlite3_value **va
         g->errors++;
         return;
     }
-    json_put(&g->text, g->text.size ? "," : "[", 1);
+    json_append(&g->text, g->text.size ? "," : "[", 1);
     put_value(&g->text, values[3], sqlite3_value_int(values[2]));
 }
 
@@ -352,7 +352,7 @@ static void final_collect(sqlite3_context *context)
         free(g->text.data);
         return;
     }
-    json_put(&g->text, g->text.size ? "]" : "[]", g->text.size ? 1 : 2);
+    json_append(&g->text, g->text.size ? "]" : "[]", g->text.size ? 1 : 2);
     result_json(context, &g->text);
 }
 

@@ -262,7 +262,7 @@ bool json_same(struct json_piece a, struct json_piece b, unsigned depth)
     return x.map ? maps_same(&x, &y, depth - 1) : lists_same(&x, &y, depth - 1);
 }
 
-void json_put(struct json_text *t, const void *data, size_t size)
+void json_append(struct json_made *t, const void *data, size_t size)
 {
     if (t->failed || size > JSON_TEXT_BYTES_MAX - t->size) {
         t->failed = true;
@@ -283,20 +283,20 @@ void json_put(struct json_text *t, const void *data, size_t size)
     t->size += size;
 }
 
-void json_put_string(struct json_text *t, const char *data, size_t size)
+void json_append_string(struct json_made *t, const char *data, size_t size)
 {
-    json_put(t, "\"", 1);
+    json_append(t, "\"", 1);
     for (size_t i = 0, from = 0; i <= size; i++) {
         unsigned char c = i < size ? (unsigned char)data[i] : '"';
         if (c >= 0x20 && c != '"' && c != '\\')
             continue;
-        json_put(t, data + from, i - from);
+        json_append(t, data + from, i - from);
         from = i + 1;
         if (i == size)
             break;
         char escape[8];
         int n = c == '"' || c == '\\' ? snprintf(escape, sizeof escape, "\\%c", c) : snprintf(escape, sizeof escape, "\\u%04x", c);
-        json_put(t, escape, (size_t)n);
+        json_append(t, escape, (size_t)n);
     }
-    json_put(t, "\"", 1);
+    json_append(t, "\"", 1);
 }

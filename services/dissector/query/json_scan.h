@@ -25,7 +25,7 @@ bool json_same(struct json_piece a, struct json_piece b, unsigned depth);
 
 /* A growing text. Failed: no memory, or past JSON_TEXT_BYTES_MAX. */
 #define JSON_TEXT_BYTES_MAX (8u * 1024 * 1024)   /* of one value that an expression makes */
-struct json_text { char *data; size_t size, room; bool failed; };
-void json_put(struct json_text *text, const void *data, size_t size);
-void json_put_string(struct json_text *text, const char *data, size_t size);
+struct json_made { char *data; size_t size, room; bool failed; };
+void json_append(struct json_made *text, const void *data, size_t size);
+void json_append_string(struct json_made *text, const char *data, size_t size);
 #endif
