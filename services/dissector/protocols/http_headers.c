@@ -63,7 +63,7 @@ void http_headers_add(struct http_headers *h, const char *name, size_t name_size
     struct http_header *added = &h->at[h->count];
     char *copy = h->store + h->used;
     copy_lower(copy, name, name_size);
-    *added = (struct http_header){ .name = copy, .value = value, .name_size = (uint16_t)name_size, .value_size = (uint32_t)value_size, .known = known_of(copy, name_size) };
+    *added = (struct http_header){ .name = copy, .value = value, .name_size = (uint16_t)name_size, .value_size = (uint32_t)value_size, .known = (uint8_t)known_of(copy, name_size) };
     added->hash = http_pairs_hash(copy, name_size);
     http_pairs_link(h->at, h->count, &h->names);
     h->used += (uint32_t)room;
