@@ -7,11 +7,10 @@
 #define EMPTY_LINES_MAX 16u         /* before a start line; servers skip some, an endless row of them is something else */
 #define CHUNK_LINE_BYTES_MAX 4096u  /* extensions are short where there are any */
 
-static bool is_token(uint8_t c)
-{
-    static const char others[] = "!#$%&'*+-.^_`|~";
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c && strchr(others, c));
-}
+static const bool is_token[256] = {
+    ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['0' ... '9'] = true, ['!'] = true, ['#'] = true, ['$'] = true, ['%'] = true, ['&'] = true, ['\''] = true, ['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true,
+    ['^'] = true, ['_'] = true, ['`'] = true, ['|'] = true, ['~'] = true,
+};
 
 size_t http1_empty_lines(const uint8_t *data, size_t size)
 {
@@ -63,7 +62,7 @@ enum http1_start http1_is_request(const uint8_t *data, size_t size, bool strict)
         return HTTP1_START_NO;
     data += at;
     size -= at;
-    while (method < size && method < HTTP1_METHOD_BYTES_MAX && is_token(data[method]))
+    while (method < size && method < HTTP1_METHOD_BYTES_MAX && is_token[data[method]])
         method++;
     if (method == size || (size == 1 && data[0] == '\r'))
         return size == 0 || data[0] == '\r' || !strict || is_known_method(data, size, false) ? HTTP1_START_MORE : HTTP1_START_NO;
@@ -158,14 +157,16 @@ static __attribute__((noinline)) const char *add_folded(struct http_headers *h, 
 /* What a message's framing needs is read wherever it stands. */
 static bool frames(size_t name_size) { return name_size == sizeof "content-length" - 1 || name_size == sizeof "transfer-encoding" - 1; }
 
-/* Lines between the start line and the empty one. */
-static void read_lines(const char *p, const char *end, struct http_headers *h)
+/* Lines behind the start line, to the empty one, behind which it returns; NULL where the data ends first. */
+static const char *read_lines(const char *p, const char *end, struct http_headers *h)
 {
     const char *kept_end = (size_t)(end - p) > CONVERSATION_HEADERS_MAX ? p + CONVERSATION_HEADERS_MAX : end;
     while (p < end) {
         const char *line_end = memchr(p, '\n', (size_t)(end - p));
         if (!line_end)
-            return;
+            return NULL;
+        if (line_end == p || (line_end == p + 1 && *p == '\r'))
+            return line_end + 1;
         const char *colon = memchr(p, ':', (size_t)(line_end - p)), *name_end;
         if (!colon || *p == ' ' || *p == '\t' || (name_end = trim_right(p, colon)) == p) {
             p = line_end + 1; /* a line that is no header */
@@ -185,6 +186,7 @@ static void read_lines(const char *p, const char *end, struct http_headers *h)
         http_headers_add(h, p, (size_t)(name_end - p), value, (size_t)(stop - value));
         p = line_end + 1;
     }
+    return NULL;
 }
 
 static bool read_start(const char *p, const char *line_end, bool response, struct http1_head *ret)
@@ -214,23 +216,29 @@ int64_t http1_read_head(const uint8_t *data, size_t size, bool response, uint32_
     if (start == HTTP1_START_MORE)
         return 0;
     *ret = (struct http1_head){ 0 };
-    size_t head = find_end(data, look, *scanned > before ? *scanned : before);
-    if (!head) {
-        if (size < HTTP1_HEAD_BYTES_MAX) {
-            *scanned = (uint32_t)(size > 2 ? size - 2 : size); /* the end may be half here */
+    if (*scanned) { /* it did not end before: not read again until its end is here */
+        size_t end = find_end(data, look, *scanned > before ? *scanned : before);
+        ret->cut = !end && size >= HTTP1_HEAD_BYTES_MAX;
+        if (!end && !ret->cut) {
+            *scanned = (uint32_t)size - 2; /* the end may be half here */
             return 0;
         }
-        head = look;
-        ret->cut = true;
     }
-    *scanned = 0;
-    const char *p = (const char *)data + before, *end = (const char *)data + head, *line_end = memchr(p, '\n', (size_t)(end - p));
-    if (!line_end || !read_start(p, line_end, response, ret))
+    const char *p = (const char *)data + before, *end = (const char *)data + look, *line_end = memchr(p, '\n', (size_t)(end - p));
+    if (line_end && !read_start(p, line_end, response, ret))
         return -EBADMSG;
     http_headers_begin(ret_headers);
-    ret_headers->full = ret->cut;
-    read_lines(line_end + 1, end, ret_headers);
-    return (int64_t)head;
+    p = line_end ? read_lines(line_end + 1, end, ret_headers) : NULL;
+    if (!p && size < HTTP1_HEAD_BYTES_MAX) {
+        *scanned = size > 2 ? (uint32_t)size - 2 : 0;
+        return 0;
+    }
+    if (!line_end)
+        return -EBADMSG;
+    *scanned = 0;
+    ret->cut = !p;
+    ret_headers->full = ret_headers->full || ret->cut;
+    return p ? p - (const char *)data : (int64_t)look;
 }
 
 /* "5", or "5, 5", digits alone. */

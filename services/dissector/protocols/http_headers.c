@@ -9,31 +9,6 @@ void http_headers_begin(struct http_headers *h)
     memset(h, 0, offsetof(struct http_headers, at));
 }
 
-/* Eight characters to lower case at once: the high bit of each byte tells whether it is a capital. */
-static uint64_t lower_eight(uint64_t word)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones * 0x80;
-    uint64_t low = word & ~high, from_a = low + ones * (0x80 - 'A'), behind_z = low + ones * (0x80 - 'Z' - 1);
-    return word | (((from_a & ~behind_z & ~word) & high) >> 2);
-}
-
-/* dst has room for size rounded up to eight. */
-static void copy_lower(char *dst, const char *src, size_t size)
-{
-    uint64_t word;
-    for (; size >= 8; src += 8, dst += 8, size -= 8) {
-        memcpy(&word, src, 8);
-        word = lower_eight(word);
-        memcpy(dst, &word, 8);
-    }
-    if (size) {
-        word = 0;
-        memcpy(&word, src, size);
-        word = lower_eight(word);
-        memcpy(dst, &word, 8);
-    }
-}
-
 static enum http_known known_of(const char *name, size_t size)
 {
 #define NAMED(literal, kind) (memcmp(name, literal, sizeof(literal) - 1) == 0 ? (kind) : HTTP_OTHER)
@@ -62,9 +37,12 @@ void http_headers_add(struct http_headers *h, const char *name, size_t name_size
     }
     struct http_header *added = &h->at[h->count];
     char *copy = h->store + h->used;
-    copy_lower(copy, name, name_size);
-    *added = (struct http_header){ .name = copy, .value = value, .name_size = (uint16_t)name_size, .value_size = (uint32_t)value_size, .known = (uint8_t)known_of(copy, name_size) };
-    added->hash = http_pairs_hash(copy, name_size);
+    added->hash = http_pairs_lower(copy, name, name_size);
+    added->name = copy;
+    added->name_size = (uint16_t)name_size;
+    added->value = value;
+    added->value_size = (uint32_t)value_size;
+    added->known = (uint8_t)known_of(copy, name_size);
     http_pairs_link(h->at, h->count, &h->names);
     h->used += (uint32_t)room;
     h->count++;

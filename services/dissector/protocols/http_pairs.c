@@ -1,21 +1,60 @@
-/* See http_pairs.h. */
+/* See http_pairs.h. Little-endian machines only, as all of the dissector. */
 #include "services/dissector/protocols/http_pairs.h"
 
 #include <string.h>
 
+/* Up to eight bytes, zeros behind them, by loads that overlap; nothing outside is read. */
+static inline uint64_t load_some(const char *p, size_t size)
+{
+    uint64_t word = 0;
+    uint32_t low, high;
+    if (size >= 8) {
+        memcpy(&word, p, 8);
+    } else if (size >= 4) {
+        memcpy(&low, p, 4);
+        memcpy(&high, p + size - 4, 4);
+        word = low | (uint64_t)high << (8 * (size - 4));
+    } else if (size) {
+        word = (uint8_t)p[0] | (uint64_t)(uint8_t)p[size / 2] << (8 * (size / 2)) | (uint64_t)(uint8_t)p[size - 1] << (8 * (size - 1));
+    }
+    return word;
+}
+
+/* Eight characters to lower case at once: the high bit of each byte tells whether it is a capital. */
+static inline uint64_t lower_eight(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones * 0x80;
+    uint64_t low = word & ~high, from_a = low + ones * (0x80 - 'A'), behind_z = low + ones * (0x80 - 'Z' - 1);
+    return word | (((from_a & ~behind_z & ~word) & high) >> 2);
+}
+
+#define HASH_START(size) ((size) * UINT64_C(0x9e3779b97f4a7c15))
+static inline uint64_t hash_word(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
+    return hash ^ hash >> 32;
+}
+
 uint32_t http_pairs_hash(const char *name, size_t size)
 {
-    uint64_t hash = size * UINT64_C(0x9e3779b97f4a7c15), word = 0;
-    for (; size > 8; name += 8, size -= 8) {
-        memcpy(&word, name, 8);
-        hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
-        hash ^= hash >> 32;
+    uint64_t hash = HASH_START(size);
+    for (; size > 8; name += 8, size -= 8)
+        hash = hash_word(hash, load_some(name, 8));
+    return (uint32_t)hash_word(hash, load_some(name, size));
+}
+
+uint32_t http_pairs_lower(char *dst, const char *name, size_t size)
+{
+    uint64_t hash = HASH_START(size), word;
+    for (; size > 8; name += 8, dst += 8, size -= 8) {
+        word = lower_eight(load_some(name, 8));
+        memcpy(dst, &word, 8);
+        hash = hash_word(hash, word);
     }
-    word = 0;
+    word = lower_eight(load_some(name, size));
     if (size)
-        memcpy(&word, name, size);
-    hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
-    return (uint32_t)(hash >> 32);
+        memcpy(dst, &word, 8);
+    return (uint32_t)hash_word(hash, word);
 }
 
 void http_pairs_link(struct http_header *at, uint32_t count, uint64_t *names)

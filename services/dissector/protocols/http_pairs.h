@@ -5,6 +5,8 @@
 
 /* Eight bytes at a time; the same for the same bytes. */
 uint32_t http_pairs_hash(const char *name, size_t size);
+/* The same of the name in lower case, which is written to dst: room for size rounded up to eight, zeros behind. */
+uint32_t http_pairs_lower(char *dst, const char *name, size_t size);
 /* at[count] is filled but for next and again (its hash included): finds the last one before it with its name. *names remembers which hashes may have been seen, and starts as 0. */
 void http_pairs_link(struct http_header *at, uint32_t count, uint64_t *names);
 /* All pairs but those of the kind `without` (HTTP_OTHER: all) as the map `field`. */

@@ -185,7 +185,7 @@ ssize_t redact_body(const char *content_type, size_t content_type_size, const ch
     struct redact_writer w = redact_writer_over(text, dst, room);
     switch (kind_of(content_type, content_type_size, text, size)) {
     case BODY_JSON: cut_json(&w, size); break;
-    case BODY_FORM: redact_pairs(&w, 0, size, "&;", "&"); break;
+    case BODY_FORM: redact_pairs(&w, 0, size, REDACT_PAIRS_OF_FORM); break;
     case BODY_MULTIPART: cut_multipart(&w, size); break;
     case BODY_OTHER: break;
     }

@@ -2,6 +2,8 @@
 #ifndef DISSECTOR_REDACT_PAIRS_H
 #define DISSECTOR_REDACT_PAIRS_H
 #include "services/dissector/redact/writer.h"
-/* From `at` on: pairs begin behind any of separators; a secret value lasts until any of ends (fewer of them: rather too much is hidden than too little). User info of URLs in other values is cut too. */
-void redact_pairs(struct redact_writer *w, size_t at, size_t size, const char *separators, const char *ends);
+/* Pairs begin behind "?", "&", "#" and ";" of a URL, behind "&" and ";" of a form. A secret value lasts until "&" (of a URL "#", too) alone: rather too much is hidden than too little. User info of URLs in other values
+ * is cut as well. From `at` on. */
+enum redact_pairs_of { REDACT_PAIRS_OF_URL, REDACT_PAIRS_OF_FORM };
+void redact_pairs(struct redact_writer *w, size_t at, size_t size, enum redact_pairs_of of);
 #endif

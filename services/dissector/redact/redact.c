@@ -1,6 +1,8 @@
 /* Names, URLs and headers. See redact.h; bodies, SQL and Redis have files of their own. */
 #include "services/dissector/redact/redact.h"
 
+#include <stdint.h>
+
 #include "services/dissector/redact/pairs.h"
 #include "services/dissector/redact/writer.h"
 
@@ -46,24 +48,33 @@ static size_t normalise(const char *name, size_t size, char *dst)
     return n;
 }
 
-bool redact_is_secret_name(const char *name, size_t size)
+static bool is_listed(const char *name, size_t size)
 {
     static const struct { const char *name; size_t size; } secrets[] = {
         { "key", 3 }, { "sig", 3 }, { "code", 4 }, { "token", 5 }, { "secret", 6 }, { "apikey", 6 }, { "idtoken", 7 }, { "password", 8 }, { "signature", 9 }, { "accesstoken", 11 }, { "refreshtoken", 12 },
         { "clientsecret", 12 },
     };
+    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
+        if (size == secrets[i].size && redact_equals(name, size, secrets[i].name, size))
+            return true;
+    return false;
+}
+
+bool redact_is_secret_name(const char *name, size_t size)
+{
+    static const bool special[256] = { ['%'] = true, ['-'] = true, ['_'] = true, [' '] = true, ['+'] = true, ['.'] = true, ['['] = true, [']'] = true };
     char plain[NAME_BYTES_MAX];
     if (size < 3 || size > NAME_BYTES_MAX * 3)
         return false;
-    size_t n = normalise(name, size, plain);
+    size_t n = 0;
+    while (n < size && !special[(uint8_t)name[n]])
+        n++;
+    if (n == size) /* a plain word, as most are */
+        return is_listed(name, size);
+    n = normalise(name, size, plain);
     const char *p = plain;
     last_part(&p, &n);
-    if (n >= 4 && memcmp(p, "xamz", 4) == 0)
-        return true;
-    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
-        if (n == secrets[i].size && memcmp(p, secrets[i].name, n) == 0)
-            return true;
-    return false;
+    return (n >= 4 && memcmp(p, "xamz", 4) == 0) || is_listed(p, n);
 }
 
 /* The user info of the authority that begins at `at` and ends before any of `ends`. Returns its end. */
@@ -76,17 +87,26 @@ static size_t cut_user_info(struct redact_writer *w, size_t at, size_t size, con
     return end;
 }
 
-void redact_pairs(struct redact_writer *w, size_t at, size_t size, const char *separators, const char *ends)
+enum { CHAR_URL = 1 /* a pair of a URL begins behind it */, CHAR_FORM = 2, CHAR_EQUALS = 4, CHAR_COLON = 8 };
+static const uint8_t classes[256] = { ['?'] = CHAR_URL, ['&'] = CHAR_URL | CHAR_FORM, ['#'] = CHAR_URL, [';'] = CHAR_URL | CHAR_FORM, ['='] = CHAR_EQUALS, [':'] = CHAR_COLON };
+
+void redact_pairs(struct redact_writer *w, size_t at, size_t size, enum redact_pairs_of of)
 {
+    const uint8_t separator = of == REDACT_PAIRS_OF_URL ? CHAR_URL : CHAR_FORM;
+    const char *ends = of == REDACT_PAIRS_OF_URL ? "&#" : "&";
     while (at < size) {
-        size_t end = redact_find_any(w->text, at, size, separators);
-        const char *equals = memchr(w->text + at, '=', end - at);
-        if (equals && redact_is_secret_name(w->text + at, (size_t)(equals - w->text) - at)) {
-            size_t value = (size_t)(equals - w->text) + 1;
-            end = redact_find_any(w->text, value, size, ends);
-            redact_writer_cut(w, value, end);
-        } else if (end - at > 3) {
-            const char *nested = memmem(w->text + at, end - at, "://", 3);
+        size_t end = at, equals = SIZE_MAX, colon = SIZE_MAX;
+        for (uint8_t class; end < size && !((class = classes[(uint8_t)w->text[end]]) & separator); end++) {
+            if (class & CHAR_EQUALS && equals == SIZE_MAX)
+                equals = end;
+            else if (class & CHAR_COLON && colon == SIZE_MAX)
+                colon = end;
+        }
+        if (equals != SIZE_MAX && redact_is_secret_name(w->text + at, equals - at)) {
+            end = redact_find_any(w->text, equals + 1, size, ends);
+            redact_writer_cut(w, equals + 1, end);
+        } else if (colon != SIZE_MAX) {
+            const char *nested = memmem(w->text + colon, end - colon, "://", 3);
             if (nested)
                 (void)cut_user_info(w, (size_t)(nested - w->text) + 3, end, "/?#&");
         }
@@ -112,7 +132,7 @@ ssize_t redact_url(const char *text, size_t size, char *dst, size_t room)
     if (size == 0 || (!memchr(text, '=', size) && !memchr(text, '@', size)))
         return REDACT_SAME;
     struct redact_writer w = redact_writer_over(text, dst, room);
-    size_t at = authority_at(text, size);
+    size_t at = text[0] == '/' && (size == 1 || text[1] != '/') ? 0 : authority_at(text, size);
     if (at)
         at = cut_user_info(&w, at, size, "/?#");
     else if (text[0] != '/' && text[0] != '?') { /* the authority alone, "user:password@host:443" */
@@ -120,7 +140,7 @@ ssize_t redact_url(const char *text, size_t size, char *dst, size_t room)
         if (end < size && text[end] == '@' && colon < end && !REDACT_IS(text, colon, "mailto"))
             at = cut_user_info(&w, 0, size, "/?#");
     }
-    redact_pairs(&w, at, size, "?&#;", "&#");
+    redact_pairs(&w, at, size, REDACT_PAIRS_OF_URL);
     return redact_writer_end(&w, size);
 }
 
