@@ -201,6 +201,17 @@ static ssize_t hide_header(const void *context, const char *text, size_t size, c
     return redact_header(name->data, name->size, text, size, dst, room);
 }
 
+/* A header that may hold a secret: few do, and the others need no room for it. */
+static __attribute__((noinline)) void put_hidden_header(struct message *m, const void *name, size_t name_size, const void *text, size_t size)
+{
+    char stack[REDACT_STACK_BYTES];
+    mem_auto_free char *heap = NULL;
+    struct hidden hidden = { text, size };
+    struct header_name header = { name, name_size };
+    (void)hide(hide_header, &header, text, size, stack, &heap, &hidden);
+    put_pair(m, name, name_size, hidden.text, hidden.size);
+}
+
 void message_pair(struct message *m, const void *name, size_t name_size, const void *text, size_t size)
 {
     if (m->open_at == UINT32_MAX)
@@ -209,15 +220,8 @@ void message_pair(struct message *m, const void *name, size_t name_size, const v
     bool whole = class == REDACT_VALUE || class == REDACT_COOKIES || (class == REDACT_QUERY && redact_is_secret_name(name, name_size));
     if (whole) {
         put_pair(m, name, name_size, REDACT_TEXT, size ? sizeof REDACT_TEXT - 1 : 0);
-    } else if (class == REDACT_HEADERS) {
-        char stack[REDACT_STACK_BYTES];
-        mem_auto_free char *heap = NULL;
-        struct hidden hidden;
-        struct header_name header = { name, name_size };
-        if (hide(hide_header, &header, text, size, stack, &heap, &hidden))
-            put_pair(m, name, name_size, hidden.text, hidden.size);
-        else
-            put_pair(m, name, name_size, text, size);
+    } else if (class == REDACT_HEADERS && !redact_is_plain_header(name, name_size)) {
+        put_hidden_header(m, name, name_size, text, size);
     } else {
         put_pair(m, name, name_size, text, size);
     }

@@ -86,13 +86,16 @@ enum http1_start http1_is_response(const uint8_t *data, size_t size)
     if (size == 1 && data[0] == '\r')
         return HTTP1_START_MORE;
     size_t n = size < sizeof version - 1 ? size : sizeof version - 1;
-    if (memcmp(data, version, n) != 0)
+    if (n && memcmp(data, version, n) != 0)
         return HTTP1_START_NO;
     static const char *const classes[] = { "0123456789", " ", "12345", "0123456789", "0123456789", " \r\n" };
     for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
         if (n + i >= size)
             return HTTP1_START_MORE;
-        if (data[n + i] == '\0' || !strchr(classes[i], data[n + i]))
+        const char *class = classes[i];
+        while (*class && (uint8_t)*class != data[n + i])
+            class++;
+        if (!*class)
             return HTTP1_START_NO;
     }
     return HTTP1_START_YES;

@@ -129,13 +129,14 @@ static size_t authority_at(const char *text, size_t size)
 
 ssize_t redact_url(const char *text, size_t size, char *dst, size_t room)
 {
-    if (size == 0 || (!memchr(text, '=', size) && !memchr(text, '@', size)))
+    bool user = size && memchr(text, '@', size);
+    if (size == 0 || (!user && !memchr(text, '=', size)))
         return REDACT_SAME;
     struct redact_writer w = redact_writer_over(text, dst, room);
-    size_t at = text[0] == '/' && (size == 1 || text[1] != '/') ? 0 : authority_at(text, size);
+    size_t at = user ? authority_at(text, size) : 0;
     if (at)
         at = cut_user_info(&w, at, size, "/?#");
-    else if (text[0] != '/' && text[0] != '?') { /* the authority alone, "user:password@host:443" */
+    else if (user && text[0] != '/' && text[0] != '?') { /* the authority alone, "user:password@host:443" */
         size_t end = redact_find_any(text, 0, size, "@/?#=&"), colon = redact_find_any(text, 0, size, ":@");
         if (end < size && text[end] == '@' && colon < end && !REDACT_IS(text, colon, "mailto"))
             at = cut_user_info(&w, 0, size, "/?#");
@@ -201,6 +202,8 @@ static void cut_cookies(struct redact_writer *w, size_t size, bool first_alone)
         at = end + 1;
     }
 }
+
+bool redact_is_plain_header(const char *name, size_t size) { return kind_of(name, size) == HEADER_PLAIN; }
 
 ssize_t redact_header(const char *name, size_t name_size, const char *text, size_t size, char *dst, size_t room)
 {

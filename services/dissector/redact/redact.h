@@ -16,6 +16,8 @@ ssize_t redact_url(const char *text, size_t size, char *dst, size_t room);
 bool redact_is_secret_name(const char *name, size_t size);
 /* A header's value by its name (lower case). */
 ssize_t redact_header(const char *name, size_t name_size, const char *text, size_t size, char *dst, size_t room);
+/* Whether redact_header would give REDACT_SAME for every value. */
+bool redact_is_plain_header(const char *name, size_t size);
 /* A body by its content type: forms and JSON. strict: dropped whole where there is one. */
 ssize_t redact_body(const char *content_type, size_t content_type_size, const char *text, size_t size, bool strict, char *dst, size_t room);
 /* SQL: what follows PASSWORD, IDENTIFIED BY or AS; strict: every literal. */
