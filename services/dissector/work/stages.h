@@ -1,8 +1,8 @@
 /* The three stages of a dissection, as the work queue hands them out: map (one item per input), reduce (one per group of shards, when all maps are done), finalise (one, when all reduces are done).
  *
  * Each is a function of the files of the stage before and of the job: it may be repeated, after a kill in the middle or beside a worker that is only slow, and gives the same result. So whatever it leaves in the work
- * folder is written under a temporary name that holds job->writer and renamed when it is whole: a reader sees whole files only, and the last of several equal ones stays.
- * Files of the work folder whose names end in ".json" belong to the caller. Several stages may run in one process at once, each in a thread of its own. */
+ * folder is written under a temporary name that holds job->writer and ends in ".tmp", and renamed when it is whole: a reader sees whole files only, and the last of several equal ones stays.
+ * Files of the work folder whose names end in ".json" belong to the caller; what ends in ".tmp" is left from attempts that died. Several stages may run in one process at once, each in a thread of its own. */
 #ifndef DISSECTOR_WORK_STAGES_H
 #define DISSECTOR_WORK_STAGES_H
 #include <stdbool.h>
@@ -52,11 +52,11 @@ static inline bool stage_advance(const struct stage_progress *progress, uint64_t
     return !progress || !progress->advance || progress->advance(progress->context, done, total);
 }
 
-/* What a stage has to say of itself; a stage fills what it knows and leaves the rest 0. Sums over all items of a stage are the dissection's. */
+/* What a stage has to say of itself; a stage fills what it knows and leaves the rest 0. Sums over all items of a stage are the dissection's; a counter that two stages name is summed over both. */
 struct stage_counter { char name[STAGE_COUNTER_NAME_MAX]; uint64_t value; };
 struct stage_result {
     uint64_t packets, bytes;            /* map */
-    uint64_t entries, connections;      /* finalise: those of the output */
+    uint64_t entries, connections;      /* reduce: those of its run, for progress; finalise: those of the output */
     char digest[STAGE_DIGEST_TEXT_MAX]; /* finalise: SHA-256 of the canonical dump of all rows, lower-case hex */
     struct stage_counter counters[STAGE_COUNTERS_MAX]; /* names are unique within a stage's result */
     uint32_t counters_count;

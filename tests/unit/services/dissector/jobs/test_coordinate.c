@@ -1,0 +1,217 @@
+/* Requests seen through by whole dissectors with pretending stages: items, failures, poison, cancel, stop and takeover. */
+#include "tests/unit/services/dissector/service_rig.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static struct rig_bus on;
+static struct rig first, second;
+
+static int setup(void **state)
+{
+    (void)state;
+    rig_bus_start(&on);
+    rig_snapshot(&on, "shop", 6);
+    rig_start(&first, &on, "first", 2);
+    return 0;
+}
+static int teardown(void **state)
+{
+    (void)state;
+    rig_stop(&first);
+    rig_bus_stop(&on);
+    return 0;
+}
+static int reset(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 64; i++)
+        atomic_store(&fake.fail_map[i], 0);
+    atomic_store(&fake.refuse_reduce, 0);
+    atomic_store(&fake.hold, false);
+    atomic_store(&fake.maps, 0);
+    atomic_store(&fake.reduces, 0);
+    atomic_store(&fake.finals, 0);
+    atomic_store(&fake.holding, 0);
+    return 0;
+}
+
+static bool exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+static void a_request_becomes_a_dissection(void **state)
+{
+    (void)state;
+    char path[512];
+    rig_ask(&on, "{\"snapshot\":\"shop\"}");
+    rig_await(&on, "accepted", "default", 0);
+    const Tapeloop__V1__DissectEvent *event = rig_await(&on, "ready", "default", 0);
+    assert_int_equal(event->entries, STAGE_SHARDS);
+    assert_int_equal(event->packets, 60);
+    assert_int_equal(event->connections, 7);
+    assert_int_equal(event->bytes, 4);
+    assert_int_equal(event->n_counters, 1);
+    assert_string_equal(event->counters[0]->key, "packets_cut");
+    assert_int_equal(event->counters[0]->value, 6);
+    assert_int_equal(strlen(event->digest), 64);
+    assert_true(exists(event->location));
+    assert_int_equal(atomic_load(&fake.maps), 6);
+    assert_int_equal(atomic_load(&fake.reduces), 4);
+    snprintf(path, sizeof path, "%s/.dissections/shop/.default.1", on.store);
+    support_wait(!exists(path));
+    snprintf(path, sizeof path, "%s/.dissections/shop/default/calls.sqlite.dead-worker.tmp", on.store);
+    assert_false(exists(path));
+    struct stat status;
+    assert_int_equal(stat(event->location, &status), 0);
+    assert_int_equal(status.st_mode & 0222, 0);
+
+    /* Twice the same is one dissection, and the same event once more; something else of that name is refused. */
+    rig_ask(&on, "{\"snapshot\":\"shop\",\"name\":\"default\",\"redact\":\"on\"}");
+    rig_await(&on, "ready", "default", 1);
+    assert_string_equal(rig_heard(&on, "ready", "default", 0)->id, rig_heard(&on, "ready", "default", 1)->id);
+    rig_ask(&on, "{\"snapshot\":\"shop\",\"where\":\"http\"}");
+    assert_non_null(strstr(rig_await(&on, "failed", "default", 0)->reason, "taken"));
+    assert_int_equal(atomic_load(&fake.finals), 1);
+}
+
+static void what_cannot_be_done_is_said_at_once(void **state)
+{
+    (void)state;
+    static const struct { const char *json, *name, *says; } cases[] = {
+        { "{\"snapshot\":\"gone\",\"name\":\"r1\"}", "r1", "there is no snapshot gone" },
+        { "{\"snapshot\":\"shop\",\"name\":\"r2\",\"redact\":\"some\"}", "r2", "strict" },
+        { "{\"snapshot\":\"shop\",\"name\":\"r3\",\"where\":\"wrong\"}", "r3", "column 1" },
+        { "{\"snapshot\":\"shop\",\"name\":\"r4\",\"wher\":\"x\"}", "r4", "wher" },
+        { "{\"name\":\"r5\"}", "r5", "names no snapshot" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        rig_ask(&on, cases[i].json);
+        const char *reason = rig_await(&on, "failed", cases[i].name, 0)->reason;
+        if (!strstr(reason, cases[i].says))
+            fail_msg("%s: %s", cases[i].json, reason);
+    }
+}
+
+static void an_item_that_fails_is_tried_again(void **state)
+{
+    (void)state;
+    atomic_store(&fake.fail_map[2], 2);
+    rig_ask(&on, "{\"snapshot\":\"shop\",\"name\":\"again\"}");
+    assert_int_equal(rig_await(&on, "ready", "again", 0)->packets, 60);
+    assert_int_equal(atomic_load(&fake.maps), 8);
+}
+
+static void poison_ends_among_the_dead_letters(void **state)
+{
+    (void)state;
+    uint64_t sequence;
+    void *data = NULL;
+    size_t size;
+    char id[512];
+    atomic_store(&fake.fail_map[3], 100);
+    rig_ask(&on, "{\"snapshot\":\"shop\",\"name\":\"poison\"}");
+    const char *reason = rig_await(&on, "failed", "poison", 0)->reason;
+    assert_non_null(strstr(reason, "map item 3"));
+    assert_non_null(strstr(reason, "5 attempts"));
+    assert_non_null(strstr(reason, "told to fail"));
+    assert_int_equal(100 - atomic_load(&fake.fail_map[3]), ITEM_ATTEMPTS_MAX);
+    assert_int_equal(bus_stream_last(on.bus, "DEAD", "dead.dissect.job", &sequence, &data, &size, id), 0);
+    free(data);
+    Tapeloop__V1__DissectShowReply *reply = rig_question(&on, "dissect.show", "{\"snapshot\":\"shop\",\"name\":\"poison\"}", &tapeloop__v1__dissect_show_reply__descriptor);
+    assert_string_equal(reply->dissection->state, "failed");
+    wire_free(reply);
+}
+
+static void what_a_stage_refuses_is_not_tried_again(void **state)
+{
+    (void)state;
+    atomic_store(&fake.refuse_reduce, 1);
+    rig_ask(&on, "{\"snapshot\":\"shop\",\"name\":\"refused\"}");
+    assert_non_null(strstr(rig_await(&on, "failed", "refused", 0)->reason, "1 attempt:"));
+}
+
+static void a_cancel_ends_it(void **state)
+{
+    (void)state;
+    char path[512];
+    atomic_store(&fake.hold, true);
+    uint64_t sequence = rig_ask(&on, "{\"snapshot\":\"shop\",\"name\":\"unwanted\"}");
+    support_wait(atomic_load(&fake.holding) > 0);
+    Tapeloop__V1__DissectDeleteReply *refused = rig_question(&on, "dissect.delete", "{\"snapshot\":\"shop\",\"name\":\"unwanted\"}", &tapeloop__v1__dissect_delete_reply__descriptor);
+    assert_string_equal(refused->error->code, "conflict");
+    wire_free(refused);
+    Tapeloop__V1__DissectCancelReply *reply = rig_question(&on, "dissect.cancel", "{\"snapshot\":\"shop\",\"name\":\"unwanted\"}", &tapeloop__v1__dissect_cancel_reply__descriptor);
+    assert_null(reply->error);
+    assert_string_equal(reply->name, "unwanted");
+    wire_free(reply);
+    assert_non_null(strstr(rig_await(&on, "failed", "unwanted", 0)->reason, "cancelled"));
+    snprintf(path, sizeof path, "%s/.dissections/shop/.unwanted.%llu", on.store, (unsigned long long)sequence);
+    support_wait(!exists(path));
+}
+
+static void another_one_goes_on_where_one_was_stopped(void **state)
+{
+    (void)state;
+    atomic_store(&fake.hold, true);
+    rig_ask(&on, "{\"snapshot\":\"shop\",\"name\":\"moved\"}");
+    support_wait(atomic_load(&fake.holding) > 0 && atomic_load(&fake.maps) == 6);
+    rig_stop(&first);
+    rig_start(&second, &on, "second", 1);
+    support_wait(atomic_load(&fake.holding) > 1);
+    atomic_store(&fake.hold, false);
+    const Tapeloop__V1__DissectEvent *event = rig_await(&on, "ready", "moved", 0);
+    assert_int_equal(event->attempts, 1);
+    assert_int_equal(event->packets, 60);
+    assert_int_equal(atomic_load(&fake.maps), 7); /* only the one that was interrupted is done anew */
+    rig_stop(&second);
+    rig_start(&first, &on, "first", 2);
+}
+
+static void a_deleted_one_can_be_made_anew(void **state)
+{
+    (void)state;
+    rig_ask(&on, "{\"snapshot\":\"shop\",\"name\":\"brief\"}");
+    char location[512];
+    snprintf(location, sizeof location, "%s", rig_await(&on, "ready", "brief", 0)->location);
+    Tapeloop__V1__DissectDeleteReply *reply = rig_question(&on, "dissect.delete", "{\"snapshot\":\"shop\",\"name\":\"brief\"}", &tapeloop__v1__dissect_delete_reply__descriptor);
+    assert_null(reply->error);
+    wire_free(reply);
+    assert_false(exists(location));
+    rig_await(&on, "deleted", "brief", 0);
+    rig_ask(&on, "{\"snapshot\":\"shop\",\"name\":\"brief\",\"where\":\"dns\"}");
+    rig_await(&on, "ready", "brief", 1);
+}
+
+static void what_went_with_its_snapshot_is_forgotten(void **state)
+{
+    (void)state;
+    rig_snapshot(&on, "short", 1);
+    rig_ask(&on, "{\"snapshot\":\"short\",\"name\":\"gone\"}");
+    rig_await(&on, "ready", "gone", 0);
+    assert_int_equal(first.service.store->driver->remove(first.service.store->state, "short"), 0);
+    Tapeloop__V1__DissectShowReply *reply = rig_question(&on, "dissect.show", "{\"snapshot\":\"short\",\"name\":\"gone\"}", &tapeloop__v1__dissect_show_reply__descriptor);
+    assert_string_equal(reply->error->code, "not_found");
+    wire_free(reply);
+    crew_sweep(&first.service);
+    Tapeloop__V1__Claim *claim = NULL;
+    assert_int_equal(claim_read(on.bus, SERVICE_BUCKET, "short/gone", &claim, NULL), 0);
+    assert_string_equal(claim->state, "deleted");
+    wire_free(claim);
+    rig_snapshot(&on, "short", 2); /* a new one of that name */
+    rig_ask(&on, "{\"snapshot\":\"short\",\"name\":\"gone\"}");
+    assert_int_equal(rig_await(&on, "ready", "gone", 1)->packets, 20);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_request_becomes_a_dissection, reset), cmocka_unit_test_setup(what_cannot_be_done_is_said_at_once, reset),
+        cmocka_unit_test_setup(an_item_that_fails_is_tried_again, reset), cmocka_unit_test_setup(poison_ends_among_the_dead_letters, reset),
+        cmocka_unit_test_setup(what_a_stage_refuses_is_not_tried_again, reset), cmocka_unit_test_setup(a_cancel_ends_it, reset),
+        cmocka_unit_test_setup(another_one_goes_on_where_one_was_stopped, reset), cmocka_unit_test_setup(a_deleted_one_can_be_made_anew, reset),
+        cmocka_unit_test_setup(what_went_with_its_snapshot_is_forgotten, reset),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
