@@ -101,7 +101,7 @@ static void peers_are_not_mixed_up(void **state)
     struct entry_maker m = { 0 };
     assert_int_equal(ndjson_lines_new(&lines), 0);
     for (unsigned i = 0; i < 4; i++) {
-        char from[16], to[16], expected[64];
+        char from[16], to[16], expected[128];
         snprintf(from, sizeof from, "1.0.0.%u", i);
         snprintf(to, sizeof to, "2.0.0.%u", i);
         maker_begin(&m, &web, 0, 1);
