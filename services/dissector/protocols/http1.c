@@ -118,13 +118,15 @@ static size_t begin_body(struct conversation *c, enum side side, struct half *ha
 
 static bool is_method(struct http_text method, const char *name, size_t size) { return method.size == size && memcmp(method.data, name, size) == 0; }
 
+static const char *version_name(uint8_t version) { return version == 0 ? "1.0" : version == HTTP1_NO_VERSION ? "" : "1.1"; }
+
 static size_t take_request(struct conversation *c, struct http1 *h, const struct http1_head *head, const struct http_headers *headers, const uint8_t *data, size_t head_size, size_t size)
 {
     struct half *half = &h->halves[SIDE_CLIENT];
     struct message *m = conversation_message(c, SIDE_CLIENT, data);
     enum http1_framing framing = http1_body_framing(headers, false, &half->left);
     conversation_last(c, SIDE_CLIENT, m, data + head_size - 1);
-    http_write_request(m, head->method, head->target, (struct http_text){ 0 }, head->minor ? "1.1" : "1.0", headers, head_size);
+    http_write_request(m, head->method, head->target, (struct http_text){ 0 }, version_name(head->version), headers, head_size);
     if (is_method(head->method, "HEAD", 4)) {
         m->tag = TAG_HEAD;
     } else if (is_method(head->method, "CONNECT", 7)) {
@@ -189,7 +191,7 @@ static size_t take_response(struct conversation *c, struct http1 *h, const struc
     bool tunnel = tag == TAG_CONNECT && head->status < 300;
     conversation_last(c, SIDE_SERVER, m, data + head_size - 1);
     m->status = head->status;
-    http_write_response(m, request ? NULL : head->minor ? "1.1" : "1.0", headers, head_size);
+    http_write_response(m, request ? NULL : version_name(head->version), headers, head_size);
     half->may_lack_body = !request;
     h->upgrade = false;
     h->tunnel = h->tunnel && tag != TAG_CONNECT;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define EMPTY_LINES_MAX 16u         /* before a start line; servers skip some, an endless row of them is something else */
+#define LENGTH_MAX UINT64_C(1000000000000000000) /* a longer body ends with the connection at the latest */
 #define CHUNK_LINE_BYTES_MAX 4096u  /* extensions are short where there are any */
 
 static const bool is_token[256] = {
@@ -70,8 +71,10 @@ enum http1_start http1_is_request(const uint8_t *data, size_t size, bool strict)
         return HTTP1_START_NO;
     size_t look = size < HTTP1_LINE_BYTES_MAX ? size : HTTP1_LINE_BYTES_MAX;
     const uint8_t *end = memchr(data + method, '\n', look - method);
+    if (end && !strict)
+        return ends_with_version(data + method, end) || is_known_method(data, method, true) ? HTTP1_START_YES : HTTP1_START_NO;
     if (end)
-        return ends_with_version(data + method, end) && (!strict || is_strict_line(data, method, end)) ? HTTP1_START_YES : HTTP1_START_NO;
+        return ends_with_version(data + method, end) && is_strict_line(data, method, end) ? HTTP1_START_YES : HTTP1_START_NO;
     return look < HTTP1_LINE_BYTES_MAX && (!strict || is_known_method(data, method, true)) ? HTTP1_START_MORE : HTTP1_START_NO;
 }
 
@@ -196,18 +199,23 @@ static bool read_start(const char *p, const char *line_end, bool response, struc
 {
     const char *end = trim_right(p, line_end);
     if (response) {
-        ret->minor = (uint8_t)(p[7] - '0');
+        ret->version = (uint8_t)(p[7] - '0');
         ret->status = (p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0');
         return true;
     }
-    const char *space = memchr(p, ' ', (size_t)(end - p)), *last = end - 9;
-    if (!space || last < space)
+    const char *space = memchr(p, ' ', (size_t)(end - p)), *target_end = end - 9;
+    if (!space)
         return false;
+    bool versioned = ends_with_version((const uint8_t *)p, (const uint8_t *)line_end) && target_end > space, connect = space - p == 7 && memcmp(p, "CONNECT", 7) == 0;
     ret->method = (struct http_text){ p, (size_t)(space - p) };
-    p = trim_left(space, last);
-    ret->target = (struct http_text){ p, (size_t)(trim_right(p, last) - p) };
-    ret->minor = (uint8_t)(end[-1] - '0');
-    return ret->target.size > 0;
+    ret->version = versioned ? (uint8_t)(end[-1] - '0') : HTTP1_NO_VERSION;
+    p = trim_left(space, end);
+    if (!versioned || connect) { /* a word; otherwise what stands before the version, blanks in it as well, which careless clients send */
+        target_end = p < end ? memchr(p, ' ', (size_t)(end - p)) : NULL;
+        target_end = target_end ? target_end : end;
+    }
+    ret->target = (struct http_text){ p, (size_t)(trim_right(p, target_end) - p) };
+    return true;
 }
 
 int64_t http1_read_head(const uint8_t *data, size_t size, bool response, uint32_t *scanned, struct http1_head *ret, struct http_headers *ret_headers)
@@ -252,12 +260,12 @@ static bool read_length(const char *p, size_t size, bool *known, uint64_t *lengt
         const char *comma = p < end ? memchr(p, ',', (size_t)(end - p)) : NULL, *stop = comma ? comma : end;
         const char *digit = trim_left(p, stop), *last = trim_right(digit, stop);
         uint64_t value = 0;
-        if (digit == last || last - digit > 18)
+        if (digit == last)
             return false;
         for (; digit < last; digit++) {
             if (*digit < '0' || *digit > '9')
                 return false;
-            value = value * 10 + (uint64_t)(*digit - '0');
+            value = value < LENGTH_MAX / 10 ? value * 10 + (uint64_t)(*digit - '0') : LENGTH_MAX;
         }
         if (*known && *length != value)
             return false;

@@ -12,17 +12,19 @@
 #define HTTP1_METHOD_BYTES_MAX 32u
 
 enum http1_start { HTTP1_START_NO, HTTP1_START_MORE, HTTP1_START_YES };
-/* Whether a message begins here. strict: nothing else says so (the beginning of an unknown stream, or of a packet after a gap): MORE then needs a method that is known. */
+/* Whether a message begins here. strict: nothing else says so (the beginning of an unknown stream, or of a packet after a
+ * gap): then MORE needs a method that is known, and YES a faultless line; otherwise a known method alone is enough. */
 enum http1_start http1_is_request(const uint8_t *data, size_t size, bool strict);
 enum http1_start http1_is_response(const uint8_t *data, size_t size);
 
 /* Bytes of empty lines at the front, which a message may have before it; more than 16 of them: SIZE_MAX. */
 size_t http1_empty_lines(const uint8_t *data, size_t size);
 
+#define HTTP1_NO_VERSION 255u
 struct http1_head {
     struct http_text method, target;    /* of a request */
     int32_t status;                     /* of a response */
-    uint8_t minor;                      /* of the version: 1.minor */
+    uint8_t version;                    /* 1.version, or HTTP1_NO_VERSION of a request that says none that is known */
     bool cut;                           /* the end was not found within HTTP1_HEAD_BYTES_MAX: this is its beginning */
 };
 /* Bytes of the head, behind which the body begins; 0: it is not whole yet. *scanned is 0 for a new head and belongs to this function until it is whole: it keeps the work linear. -EBADMSG: not one. */

@@ -92,6 +92,17 @@ static void loose_lines_are_read(void **state)
     CHECK(script, "url=/a b|http_version=1.0|host=h|request.headers=host=h, folded=one two three, x-last=|response.body=ok");
 }
 
+/* Where it is known to be HTTP, a request that no server should take is shown as well, with the server's word on it. */
+static void faulty_requests_are_shown(void **state)
+{
+    (void)state;
+    static const struct line script[] = {
+        CLIENT(GET("/1")), SERVER(OK("", "0")), CLIENT("GET /2\r\nHost: h\r\n\r\n"), SERVER("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"),
+        CLIENT("GET /3 HTTP/x y\r\n\r\n"), SERVER("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), CLIENT("CONNECT h:25 / HTTP/1.0\r\n\r\n"), SERVER("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"),
+    };
+    CHECK(script, "path=/1", "url=/2|http_version=|status_code=400|host=h", "url=/3|http_version=|status_code=400", "method=CONNECT|url=h:25|http_version=1.0|status_code=400");
+}
+
 static void pipelined_requests_get_their_own_responses(void **state)
 {
     (void)state;
@@ -344,7 +355,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_and_its_response_are_one_entry), cmocka_unit_test(secrets_do_not_come_through), cmocka_unit_test(chunked_bodies_are_put_together), cmocka_unit_test(bodies_end_where_they_should),
-        cmocka_unit_test(loose_lines_are_read), cmocka_unit_test(pipelined_requests_get_their_own_responses), cmocka_unit_test(what_ends_nowhere_is_truncated), cmocka_unit_test(a_response_may_come_early),
+        cmocka_unit_test(loose_lines_are_read), cmocka_unit_test(pipelined_requests_get_their_own_responses), cmocka_unit_test(faulty_requests_are_shown), cmocka_unit_test(what_ends_nowhere_is_truncated), cmocka_unit_test(a_response_may_come_early),
         cmocka_unit_test(lost_bytes_of_bodies_are_counted), cmocka_unit_test(after_a_gap_the_next_message_is_found), cmocka_unit_test(a_lost_head_request_costs_no_response),
         cmocka_unit_test(a_stream_that_began_before_is_read_from_its_next_message), cmocka_unit_test(the_end_of_the_capture_is_said), cmocka_unit_test(times_are_those_of_the_packets),
         cmocka_unit_test(connect_stays_an_entry), cmocka_unit_test(an_upgrade_hands_over), cmocka_unit_test(an_upgrade_to_http2_hands_over), cmocka_unit_test(large_heads_are_cut),
