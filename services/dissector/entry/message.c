@@ -302,14 +302,18 @@ void message_body(struct message *m, uint8_t field, uint8_t encoding_field, cons
         size = m->body_max;
     if (size == 0)
         return;
+    char stack[REDACT_STACK_BYTES];
+    mem_auto_free char *heap = NULL;
     if (class_of(m, field) == REDACT_BODY) {
-        size_t room = REDACT_ROOM(size);
-        mem_auto_free char *dst = malloc(room);
-        ssize_t n = dst ? redact_body(content_type, content_type_size, data, size, m->redact == REDACT_STRICT, dst, room) : 0;
-        if (n != REDACT_SAME) {
-            put_text(m, field, dst ? dst : REDACT_TEXT, dst ? (size_t)n : sizeof REDACT_TEXT - 1);
-            return;
+        size_t room = REDACT_ROOM(size) <= sizeof stack ? sizeof stack : REDACT_ROOM(size);
+        char *dst = room == sizeof stack ? stack : (heap = malloc(room));
+        ssize_t n = dst ? redact_body(content_type, content_type_size, data, size, m->redact == REDACT_STRICT, dst, room) : (ssize_t)sizeof REDACT_TEXT - 1;
+        if (n != REDACT_SAME) { /* what is left of it may be no text still */
+            data = dst ? dst : REDACT_TEXT;
+            size = (size_t)n;
         }
+        if (size == 0)
+            return;
     }
     size_t whole = whole_characters(data, size);
     if (is_utf8(data, whole)) {

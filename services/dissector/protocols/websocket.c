@@ -36,7 +36,7 @@ static const struct detail detail = { .table = "websocket", .fields = fields, .c
 enum opcode { OPCODE_CONTINUATION, OPCODE_TEXT, OPCODE_BINARY, OPCODE_CLOSE = 8, OPCODE_PING, OPCODE_PONG };
 #define FLAG_FIN 0x80u
 #define FLAG_COMPRESSED 0x40u
-#define CONTROL_BYTES_MAX 125u
+#define CONTROL_BYTES_MAX 4096u                     /* 125 are allowed; a peer that sends more is shown as well */
 #define FRAME_LOOKED_AT_MAX CONVERSATION_BODY_MAX   /* of a frame that must be whole before it is believed, after a gap */
 #define KEPT_ROOM_MIN 1024u
 #define PIECE_BYTES 8192u                           /* unmasked at a time, on the stack */
@@ -89,8 +89,14 @@ void websocket_agree(void *state, const char *extensions, size_t size)
         }
 }
 
+/* What RFC 6455 demands beyond what makes a frame readable: clients mask and servers do not, control frames are short. Only asked where a frame is looked for. */
+static bool is_proper(const struct frame *f, enum side side)
+{
+    return f->masked == (side == SIDE_CLIENT) && (f->opcode < OPCODE_CLOSE || f->length <= 125);
+}
+
 /* Bytes of the header; 0: more are needed; -EBADMSG. */
-static int64_t read_frame(const struct websocket *w, enum side side, const uint8_t *data, size_t size, struct frame *ret)
+static int64_t read_frame(const struct websocket *w, const uint8_t *data, size_t size, struct frame *ret)
 {
     struct cursor c = cursor_over(data, size);
     uint8_t first = cursor_u8(&c), second = cursor_u8(&c);
@@ -102,11 +108,11 @@ static int64_t read_frame(const struct websocket *w, enum side side, const uint8
     const uint8_t *mask = f.masked ? cursor_take(&c, 4) : NULL;
     if (size >= 1 && ((f.flags & 0x30) || (f.opcode > OPCODE_BINARY && f.opcode < OPCODE_CLOSE) || f.opcode > OPCODE_PONG || ((f.flags & FLAG_COMPRESSED) && (!w->deflate || f.opcode == 0 || f.opcode > OPCODE_BINARY))))
         return -EBADMSG;
-    if (size >= 2 && (f.masked != (side == SIDE_CLIENT) || (f.opcode >= OPCODE_CLOSE && ((second & 0x7f) > CONTROL_BYTES_MAX || !(f.flags & FLAG_FIN)))))
+    if (size >= 1 && f.opcode >= OPCODE_CLOSE && !(f.flags & FLAG_FIN))
         return -EBADMSG;
     if (!cursor_ok(&c))
         return 0;
-    if (f.length >> 63)
+    if (f.length >> 63 || (f.opcode >= OPCODE_CLOSE && f.length > CONTROL_BYTES_MAX))
         return -EBADMSG;
     if (mask)
         memcpy(f.mask, mask, sizeof f.mask);
@@ -278,7 +284,7 @@ static int64_t take_control(struct conversation *c, enum side side, const struct
 static int64_t take_frame(struct conversation *c, enum side side, struct half *half, const uint8_t *data, size_t size)
 {
     struct frame f;
-    int64_t n = read_frame(conversation_state(c), side, data, size, &f);
+    int64_t n = read_frame(conversation_state(c), data, size, &f);
     if (n <= 0)
         return n;
     if (f.opcode >= OPCODE_CLOSE)
@@ -320,15 +326,15 @@ static int64_t take_payload(struct conversation *c, enum side side, struct half 
 static int64_t find_frame(const struct websocket *w, enum side side, struct half *half, const uint8_t *data, size_t size)
 {
     struct frame f, next;
-    int64_t n = read_frame(w, side, data, size, &f);
+    int64_t n = read_frame(w, data, size, &f);
     if (n == 0)
         return 0;
-    if (n < 0 || f.length > FRAME_LOOKED_AT_MAX || f.opcode == OPCODE_CONTINUATION)
+    if (n < 0 || !is_proper(&f, side) || f.length > FRAME_LOOKED_AT_MAX || f.opcode == OPCODE_CONTINUATION)
         return (int64_t)size;
     size_t whole = (size_t)n + (size_t)f.length;
     if (whole > size)
         return 0;
-    if (whole < size && read_frame(w, side, data + whole, size - whole, &next) < 0)
+    if (whole < size && read_frame(w, data + whole, size - whole, &next) < 0)
         return (int64_t)size;
     half->lost = false;
     return INT64_MIN;

@@ -151,6 +151,12 @@ static void cut_multipart(struct redact_writer *w, size_t size)
     }
 }
 
+/* What names in forms consist of. */
+static bool is_name(char c)
+{
+    return (c >= '0' && c <= '9') || (redact_lower(c) >= 'a' && redact_lower(c) <= 'z') || c == '_' || c == '-' || c == '.' || c == '%' || c == '+' || c == '[' || c == ']';
+}
+
 enum body_kind { BODY_OTHER, BODY_JSON, BODY_FORM, BODY_MULTIPART };
 
 /* By the type that was told, else by what it looks like: browsers send JSON as text/plain, too. */
@@ -172,8 +178,10 @@ static enum body_kind kind_of(const char *type, size_t type_size, const char *te
     if (size - at > 2 && memcmp(text + at, "--", 2) == 0)
         return BODY_MULTIPART;
     /* Without a type: the first name of a form. */
-    size_t end = redact_find_any(text, at, size, "= \t\r\n<>\"{}");
-    return end < size && text[end] == '=' ? BODY_FORM : BODY_OTHER;
+    size_t end = at;
+    while (end < size && is_name(text[end]))
+        end++;
+    return end > at && end < size && text[end] == '=' ? BODY_FORM : BODY_OTHER;
 }
 
 ssize_t redact_body(const char *content_type, size_t content_type_size, const char *text, size_t size, bool strict, char *dst, size_t room)

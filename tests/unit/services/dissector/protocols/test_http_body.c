@@ -80,6 +80,7 @@ static void secrets_are_found_behind_codings(void **state)
     static const char json[] = "{\"access_token\":\"x\",\"a\":1}";
     size_t size = gzip(json, sizeof json - 1);
     check("Content-Type: application/json\r\nContent-Encoding: gzip\r\n", packed, size, "{\"access_token\":\"[redacted]\",\"a\":1}", "");
+    check("Content-Type: application/json\r\n", "{\"key\":\"x\",\"a\":\"\xff\"}", 19, "eyJrZXkiOiJbcmVkYWN0ZWRdIiwiYSI6Iv8ifQ==", "base64");
     struct rig *rig = respond("Content-Type: application/json\r\nContent-Encoding: gzip\r\n", packed, size, REDACT_OFF);
     assert_string_equal(rig_text(rig, 0, "response.body"), json);
     rig_free(rig);

@@ -50,6 +50,17 @@ static void messages_are_entries(void **state)
     rig_free(rig);
 }
 
+/* A client that does not mask, a server that does, a control frame that is too long: shown as they are. */
+static void what_is_not_allowed_is_shown(void **state)
+{
+    (void)state;
+    static const struct line script[] = {
+        CLIENT(UPGRADE), SERVER(SWITCHED("")), CLIENT("\x81\x02hi"), SERVER("\x81\x82\x01\x02\x03\x04iq"),
+        SERVER("\x88\x7e\x00\x80\x03\xe8" "012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345"),
+    };
+    CHECK(script, "ws_request_payload_data=hi", "ws_response_payload_data=hs", "ws_opcode=close|ws_close_code=1000|ws_response_payload_length=128");
+}
+
 static void fragments_are_put_together(void **state)
 {
     (void)state;
@@ -162,7 +173,7 @@ static void the_end_is_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages_are_entries), cmocka_unit_test(fragments_are_put_together), cmocka_unit_test(deflated_messages_are_read), cmocka_unit_test(a_bomb_does_not_go_off),
+        cmocka_unit_test(messages_are_entries), cmocka_unit_test(what_is_not_allowed_is_shown), cmocka_unit_test(fragments_are_put_together), cmocka_unit_test(deflated_messages_are_read), cmocka_unit_test(a_bomb_does_not_go_off),
         cmocka_unit_test(gaps_are_said), cmocka_unit_test(a_lost_window_is_said), cmocka_unit_test(the_end_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
