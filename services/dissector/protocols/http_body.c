@@ -5,7 +5,8 @@
 #include "services/dissector/protocols/http_decode.h"
 #include "services/dissector/protocols/http_message.h"
 
-#define ROOM_BYTES_MIN 4096u /* most bodies that are kept at all are this small */
+#define ROOM_BYTES_IDLE_MAX 8192u /* that a connection keeps for its next body */
+#define ROOM_BYTES_MIN 2048u /* most bodies that are kept at all are this small */
 
 static void add_codings(struct http_body *b, const struct http_headers *h, enum http_known known)
 {
@@ -129,6 +130,11 @@ void http_body_write(struct http_body *b, struct message *m)
     write_body(b, m, b->data, b->kept);
     write_size(b, m);
     forget(b);
+    if (b->room > ROOM_BYTES_IDLE_MAX) {
+        free(b->data);
+        b->data = NULL;
+        b->room = 0;
+    }
 }
 
 void http_body_write_whole(struct http_body *b, struct message *m, const uint8_t *data, size_t size)

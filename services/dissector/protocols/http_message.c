@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "services/dissector/protocols/http_pairs.h"
+#include "services/dissector/redact/redact.h"
 
 #define PAIRS_MAX 256u      /* of a query or of cookies; browsers keep 180 cookies per site */
 #define SUMMARY_METHOD_MAX 32u
@@ -59,6 +60,29 @@ static void write_segments(struct message *m, struct http_text path)
         p = stop + 1;
     }
     message_close(m);
+}
+
+/* A path may have parameters of its own ("/a;token=b/c"), and their values go the way of a query's. */
+static __attribute__((noinline)) void write_path_with_parameters(struct message *m, struct http_text path)
+{
+    char room[CONVERSATION_HEADERS_MAX];
+    ssize_t size = m->redact == REDACT_OFF ? REDACT_SAME : redact_url(path.data, path.size, room, sizeof room);
+    if (size != REDACT_SAME)
+        path = (struct http_text){ room, (size_t)size };
+    message_text(m, HTTP_PATH, path.data, path.size);
+    write_segments(m, path);
+}
+
+static void write_path(struct message *m, struct http_text path)
+{
+    if (path.size == 0)
+        return;
+    if (memchr(path.data, ';', path.size) || memchr(path.data, '@', path.size)) {
+        write_path_with_parameters(m, path);
+        return;
+    }
+    message_text(m, HTTP_PATH, path.data, path.size);
+    write_segments(m, path);
 }
 
 static int hex_digit(char c)
@@ -196,8 +220,7 @@ void http_write_request(struct message *m, struct http_text method, struct http_
     const struct http_header *host = http_headers_get(h, HTTP_KNOWN_HOST);
     message_text(m, HTTP_METHOD, method.data, method.size);
     message_text(m, HTTP_URL, target.data, target.size);
-    if (parts.path.size)
-        message_text(m, HTTP_PATH, parts.path.data, parts.path.size);
+    write_path(m, parts.path);
     if (authority.size)
         message_text(m, HTTP_HOST, authority.data, authority.size);
     else if (host && host->value_size)
@@ -206,7 +229,6 @@ void http_write_request(struct message *m, struct http_text method, struct http_
         message_text(m, HTTP_HOST, parts.authority.data, parts.authority.size);
     if (parts.query.size)
         message_text(m, HTTP_QUERY, parts.query.data, parts.query.size);
-    write_segments(m, parts.path);
     if (parts.query.size)
         write_query(m, parts.query);
     message_string(m, HTTP_VERSION, version);

@@ -70,7 +70,7 @@ void http_body_begin(struct http_body *b, const struct http_headers *h, bool res
 void http_body_take(struct http_body *b, const uint8_t *data, size_t size);
 /* Bytes of the body that the capture lost; they count in the size. */
 void http_body_lost(struct http_body *b, uint64_t size);
-/* request.body or response.body (decoded; as it was sent where that is not possible), its encoding, and its size. Then the body is empty again, its memory kept for the next. A body of no bytes writes nothing (all defaults). */
+/* request.body or response.body (decoded; as it was sent where that is not possible), its encoding, and its size. Then the body is empty again, its memory, unless it is much, kept for the next. A body of no bytes writes nothing (all defaults). */
 void http_body_write(struct http_body *b, struct message *m);
 /* The same where data is the whole body (what http_body_take would have been given), without copying it first. */
 void http_body_write_whole(struct http_body *b, struct message *m, const uint8_t *data, size_t size);

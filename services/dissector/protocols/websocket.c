@@ -11,7 +11,6 @@
 #include "services/dissector/protocols/websocket.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "bytes/cursor.h"
@@ -38,7 +37,6 @@ enum opcode { OPCODE_CONTINUATION, OPCODE_TEXT, OPCODE_BINARY, OPCODE_CLOSE = 8,
 #define FLAG_COMPRESSED 0x40u
 #define CONTROL_BYTES_MAX 4096u                     /* 125 are allowed; a peer that sends more is shown as well */
 #define FRAME_LOOKED_AT_MAX CONVERSATION_BODY_MAX   /* of a frame that must be whole before it is believed, after a gap */
-#define KEPT_ROOM_MIN 1024u
 #define PIECE_BYTES 8192u                           /* unmasked at a time, on the stack */
 
 struct frame { uint8_t flags, opcode, mask[4]; bool masked; uint32_t header; uint64_t length; };
@@ -52,7 +50,7 @@ struct half {
     uint64_t at;                    /* in the frame's payload */
     uint64_t size;                  /* of the message's payload so far */
     struct message *message;
-    uint8_t *kept; uint32_t kept_size, kept_room;
+    struct websocket_kept kept;     /* of its payload */
     struct websocket_inflate inflate;
 };
 struct websocket {
@@ -199,49 +197,30 @@ static void finish_message(struct conversation *c, enum side side, struct half *
     struct message *m = half->message;
     half->message = NULL;
     if (m)
-        emit(c, side, m, half->opcode, half->kept, half->kept_size, half->size);
-    half->kept_size = 0;
-}
-
-static bool make_room(struct half *half, uint32_t wanted)
-{
-    uint32_t room = half->kept_room ? half->kept_room : KEPT_ROOM_MIN;
-    while (room < wanted)
-        room *= 2;
-    if (room == half->kept_room)
-        return true;
-    uint8_t *kept = realloc(half->kept, room);
-    if (!kept)
-        return false;
-    half->kept = kept;
-    half->kept_room = room;
-    return true;
+        emit(c, side, m, half->opcode, half->kept.data, half->kept.size, half->size);
+    websocket_kept_reset(&half->kept);
 }
 
 /* Unmasked payload of the message under way. */
 static void keep(struct half *half, const uint8_t *data, size_t size)
 {
-    size_t left = CONVERSATION_BODY_MAX - half->kept_size, wanted = half->compressed ? left : size < left ? size : left;
-    if (!half->readable || (wanted == 0 && !half->compressed))
-        return;
-    if (!make_room(half, half->kept_size + (uint32_t)wanted)) {
+    struct websocket_kept *kept = &half->kept;
+    bool fits = half->compressed ? websocket_inflate_take(&half->inflate, data, size, kept) : websocket_kept_grow(kept, size);
+    if (!fits) {
         half->message->failed = true;
         half->readable = false;
-        return;
-    }
-    if (half->compressed) {
-        half->kept_size += (uint32_t)websocket_inflate_take(&half->inflate, data, size, half->kept + half->kept_size, left);
-    } else {
-        memcpy(half->kept + half->kept_size, data, wanted);
-        half->kept_size += (uint32_t)wanted;
+    } else if (!half->compressed) {
+        size_t n = size < CONVERSATION_BODY_MAX - kept->size ? size : CONVERSATION_BODY_MAX - kept->size;
+        memcpy(kept->data + kept->size, data, n);
+        kept->size += (uint32_t)n;
     }
 }
 
 /* The last frame's last byte: a compressed message ends with bytes that were left out. */
 static void end_payload(struct half *half)
 {
-    if (half->compressed && half->readable && make_room(half, CONVERSATION_BODY_MAX))
-        half->kept_size += (uint32_t)websocket_inflate_end(&half->inflate, half->kept + half->kept_size, CONVERSATION_BODY_MAX - half->kept_size);
+    if (half->compressed && half->readable && !websocket_inflate_end(&half->inflate, &half->kept))
+        half->message->failed = true;
     if (half->compressed && half->inflate.broken)
         message_incomplete(half->message, TRUNCATED);
 }
@@ -261,7 +240,6 @@ static void begin_message(struct conversation *c, enum side side, struct half *h
     half->opcode = half->frame.opcode;
     half->compressed = half->frame.flags & FLAG_COMPRESSED;
     half->size = 0;
-    half->kept_size = 0;
     half->readable = !half->compressed || websocket_inflate_begin(&half->inflate);
     if (!half->readable)
         message_incomplete(half->message, GAP);
@@ -310,7 +288,7 @@ static int64_t take_payload(struct conversation *c, enum side side, struct half 
     conversation_last(c, side, half->message, data + n - 1);
     for (size_t at = 0; at < n && half->readable; at += PIECE_BYTES) {
         size_t part = n - at < PIECE_BYTES ? n - at : PIECE_BYTES;
-        if (!half->compressed && half->kept_size == CONVERSATION_BODY_MAX)
+        if (!half->compressed && half->kept.size == CONVERSATION_BODY_MAX)
             break;
         unmask(&half->frame, half->at + at, data + at, part, piece);
         keep(half, piece, part);
@@ -387,8 +365,7 @@ static void end(struct conversation *c)
             finish_message(c, side, half);
         }
         websocket_inflate_free(&half->inflate);
-        free(half->kept);
-        half->kept = NULL;
+        websocket_kept_free(&half->kept);
     }
 }
 

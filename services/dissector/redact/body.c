@@ -165,6 +165,8 @@ static enum body_kind kind_of(const char *type, size_t type_size, const char *te
     for (size_t i = 0; i + 4 <= type_size; i++) {
         if (REDACT_IS(type + i, 4, "json"))
             return BODY_JSON;
+        if (type_size - i >= 12 && REDACT_IS(type + i, 12, "event-stream")) /* lines of JSON, mostly */
+            return BODY_JSON;
         if (type_size - i >= 10 && REDACT_IS(type + i, 10, "urlencoded"))
             return BODY_FORM;
         if (type_size - i >= 10 && REDACT_IS(type + i, 10, "multipart/"))

@@ -50,6 +50,8 @@ static void secrets_do_not_come_through(void **state)
         CLIENT("POST http://u:p@h/cb?code=x&a=b HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer x\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{\"password\":\"x\"}"),
         SERVER("HTTP/1.1 302 Found\r\nLocation: /a?token=x\r\nContent-Length: 0\r\n\r\n"),
     };
+    static const struct line path[] = { CLIENT(GET("/a;token=b/c;d=e")), SERVER(OK("", "0")) };
+    CHECK(path, "url=/a;token=[redacted]|path=/a;token=[redacted]|path_segments=a;token=[redacted]|summary=GET /a;token=[redacted]");
     CHECK(script, "url=http://[redacted]@h/cb?code=[redacted]&a=b|path=/cb|query=code=[redacted]&a=b|query_string=code=[redacted], a=b|request.body={\"password\":\"[redacted]\"}|request_body_size=16|"
                   "summary=POST http://[redacted]@h/cb?code=[redacted]&a=b|response.headers=location=/a?token=[redacted], content-length=0");
 }

@@ -25,6 +25,7 @@ static void secrets_leave_bodies(void **state)
         { JSON, "{\"password\":\"cut of", "{\"password\":\"[redacted]" }, { JSON, "{\"password\":12", "{\"password\":\"[redacted]\"" }, { JSON, "{\"password\":", "{\"password\":" }, { JSON, "{\"passw", "{\"passw" },
         { JSON, "{\"key\":\"a\"}\n{\"key\":\"b\"}\n", "{\"key\":\"[redacted]\"}\n{\"key\":\"[redacted]\"}\n" }, { "text/plain", " {\"key\":\"a\"}", " {\"key\":\"[redacted]\"}" },
         { "application/vnd.api+json", "{\"key\":\"a\"}", "{\"key\":\"[redacted]\"}" }, { "", "{\"key\":\"a\"}", "{\"key\":\"[redacted]\"}" }, { JSON, "{\"key\":\"\"}", "{\"key\":\"\"}" },
+        { "text/event-stream", "data: {\"token\":\"x\",\"a\":1}\n\n", "data: {\"token\":\"[redacted]\",\"a\":1}\n\n" }, { "", "\x06key=\xff", "\x06key=\xff" },
         { FORM, "a=b", "a=b" }, { FORM, "user=u&password=p%20q&x=1", "user=u&password=[redacted]&x=1" }, { FORM, "password=p;q&x=1", "password=[redacted]&x=1" }, { FORM, "user%5Bpassword%5D=p", "user%5Bpassword%5D=[redacted]" },
         { FORM, "grant_type=authorization_code&code=c&client_secret=s", "grant_type=authorization_code&code=[redacted]&client_secret=[redacted]" }, { "", "password=p", "password=[redacted]" },
         { "text/plain", "password=p", "password=p" }, { "text/html", "<a href='?token=b'>", "<a href='?token=b'>" },
