@@ -168,6 +168,11 @@ static const char *read_lines(const char *p, const char *end, struct http_header
 {
     const char *kept_end = (size_t)(end - p) > CONVERSATION_HEADERS_MAX ? p + CONVERSATION_HEADERS_MAX : end;
     while (p < end) {
+        const char *next = p < kept_end ? http_headers_add_line(h, p, kept_end) : NULL;
+        if (next) {
+            p = next;
+            continue;
+        }
         const char *line_end = memchr(p, '\n', (size_t)(end - p));
         if (!line_end)
             return NULL;

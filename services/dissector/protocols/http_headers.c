@@ -28,26 +28,53 @@ static enum http_known known_of(const char *name, size_t size)
 #undef NAMED
 }
 
-void http_headers_add(struct http_headers *h, const char *name, size_t name_size, const char *value, size_t value_size)
+/* The header whose lower-case name stands at h->store + h->used already. */
+static inline void append(struct http_headers *h, size_t name_size, uint32_t hash, const char *value, size_t value_size)
 {
-    size_t room = (name_size + 7) & ~(size_t)7;
-    if (h->count == HTTP_HEADERS_MAX || name_size > CONVERSATION_HEADERS_MAX || room > sizeof h->store - h->used || value_size > CONVERSATION_HEADERS_MAX) {
-        h->full = true;
-        return;
-    }
     struct http_header *added = &h->at[h->count];
-    char *copy = h->store + h->used;
-    added->hash = http_pairs_lower(copy, name, name_size);
-    added->name = copy;
+    added->name = h->store + h->used;
     added->name_size = (uint16_t)name_size;
+    added->hash = hash;
     added->value = value;
     added->value_size = (uint32_t)value_size;
-    added->known = (uint8_t)known_of(copy, name_size);
+    added->known = (uint8_t)known_of(added->name, name_size);
     http_pairs_link(h->at, h->count, &h->names);
-    h->used += (uint32_t)room;
+    h->used += (uint32_t)((name_size + 7) & ~(size_t)7);
     h->count++;
     if (added->known && !h->first[added->known])
         h->first[added->known] = (uint16_t)h->count;
+}
+
+void http_headers_add(struct http_headers *h, const char *name, size_t name_size, const char *value, size_t value_size)
+{
+    if (h->count == HTTP_HEADERS_MAX || name_size > CONVERSATION_HEADERS_MAX || ((name_size + 7) & ~(size_t)7) > sizeof h->store - h->used || value_size > CONVERSATION_HEADERS_MAX) {
+        h->full = true;
+        return;
+    }
+    uint32_t hash = http_pairs_lower(h->store + h->used, name, name_size);
+    append(h, name_size, hash, value, value_size);
+}
+
+static bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
+const char *http_headers_add_line(struct http_headers *h, const char *p, const char *end)
+{
+    uint32_t hash;
+    size_t name_size = h->count < HTTP_HEADERS_MAX && p < end ? http_pairs_lower_name(h->store + h->used, sizeof h->store - h->used, p, end, &hash) : 0;
+    if (name_size == 0 || is_blank(*p) || is_blank(p[name_size - 1]) || p[name_size - 1] == '\r')
+        return NULL;
+    const char *value = p + name_size + 1, *line_end = memchr(value, '\n', (size_t)(end - value));
+    if (!line_end || line_end + 1 == end || is_blank(line_end[1]))
+        return NULL;
+    const char *stop = line_end;
+    while (value < stop && is_blank(*value))
+        value++;
+    while (stop > value && (is_blank(stop[-1]) || stop[-1] == '\r'))
+        stop--;
+    if (stop - value > CONVERSATION_HEADERS_MAX)
+        return NULL;
+    append(h, name_size, hash, value, (size_t)(stop - value));
+    return line_end + 1;
 }
 
 void http_headers_add_copy(struct http_headers *h, const char *name, size_t name_size, const char *value, size_t value_size)
@@ -64,8 +91,6 @@ void http_headers_add_copy(struct http_headers *h, const char *name, size_t name
         h->used = sizeof h->store;
     http_headers_add(h, name, name_size, copy, value_size);
 }
-
-static bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
 bool http_headers_has_token(const struct http_headers *h, enum http_known known, const char *token)
 {

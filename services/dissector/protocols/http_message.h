@@ -40,6 +40,8 @@ void http_headers_begin(struct http_headers *h);
 void http_headers_add(struct http_headers *h, const char *name, size_t name_size, const char *value, size_t value_size);
 /* The same for a value that goes away: copied as well. */
 void http_headers_add_copy(struct http_headers *h, const char *name, size_t name_size, const char *value, size_t value_size);
+/* HTTP/1's usual line at p, "Name: value", on one line, with the beginning of the next before end: added, and the next line returned. NULL: it is not one of these, or does not fit; nothing was added. */
+const char *http_headers_add_line(struct http_headers *h, const char *p, const char *end);
 /* The first of its kind, or NULL. */
 static inline const struct http_header *http_headers_get(const struct http_headers *h, enum http_known known) { return h->first[known] ? &h->at[h->first[known] - 1] : NULL; }
 /* Whether any of the headers of this kind has the token (lower case) in its comma-separated list, compared without case. */

@@ -28,33 +28,73 @@ static inline uint64_t lower_eight(uint64_t word)
     return word | (((from_a & ~behind_z & ~word) & high) >> 2);
 }
 
-#define HASH_START(size) ((size) * UINT64_C(0x9e3779b97f4a7c15))
+#define HASH_START UINT64_C(0x9e3779b97f4a7c15)
 static inline uint64_t hash_word(uint64_t hash, uint64_t word)
 {
     hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
     return hash ^ hash >> 32;
 }
+/* tail: the last size % 8 bytes, whose high byte is free for the size. */
+static inline uint32_t hash_end(uint64_t hash, uint64_t tail, size_t size)
+{
+    return (uint32_t)hash_word(hash, tail ^ (uint64_t)size << 56);
+}
 
 uint32_t http_pairs_hash(const char *name, size_t size)
 {
-    uint64_t hash = HASH_START(size);
-    for (; size > 8; name += 8, size -= 8)
+    uint64_t hash = HASH_START;
+    size_t left = size;
+    for (; left >= 8; name += 8, left -= 8)
         hash = hash_word(hash, load_some(name, 8));
-    return (uint32_t)hash_word(hash, load_some(name, size));
+    return hash_end(hash, load_some(name, left), size);
 }
 
 uint32_t http_pairs_lower(char *dst, const char *name, size_t size)
 {
-    uint64_t hash = HASH_START(size), word;
-    for (; size > 8; name += 8, dst += 8, size -= 8) {
+    uint64_t hash = HASH_START, word;
+    size_t left = size;
+    for (; left >= 8; name += 8, dst += 8, left -= 8) {
         word = lower_eight(load_some(name, 8));
         memcpy(dst, &word, 8);
         hash = hash_word(hash, word);
     }
-    word = lower_eight(load_some(name, size));
-    if (size)
+    word = lower_eight(load_some(name, left));
+    if (left)
         memcpy(dst, &word, 8);
-    return (uint32_t)hash_word(hash, word);
+    return hash_end(hash, word, size);
+}
+
+/* The high bit of each byte that is zero; bytes behind the first such one may be wrong, the first is right. */
+static inline uint64_t zero_bytes(uint64_t word)
+{
+    return (word - UINT64_C(0x0101010101010101)) & ~word & UINT64_C(0x8080808080808080);
+}
+
+size_t http_pairs_lower_name(char *dst, size_t room, const char *p, const char *end, uint32_t *ret_hash)
+{
+    const uint64_t colons = UINT64_C(0x3a3a3a3a3a3a3a3a), feeds = UINT64_C(0x0a0a0a0a0a0a0a0a);
+    uint64_t hash = HASH_START;
+    for (size_t size = 0; room - size >= 8; size += 8, p += 8) {
+        size_t left = (size_t)(end - p);
+        uint64_t word = load_some(p, left), stops = zero_bytes(word ^ colons) | zero_bytes(word ^ feeds);
+        if (!stops) {
+            if (left <= 8)
+                return 0;
+            word = lower_eight(word);
+            memcpy(dst + size, &word, 8);
+            hash = hash_word(hash, word);
+            continue;
+        }
+        unsigned n = (unsigned)__builtin_ctzll(stops) / 8;
+        if (p[n] != ':')
+            return 0;
+        word = lower_eight(word & ((UINT64_C(1) << (8 * n)) - 1));
+        if (n)
+            memcpy(dst + size, &word, 8);
+        *ret_hash = hash_end(hash, word, size + n);
+        return size + n;
+    }
+    return 0;
 }
 
 void http_pairs_link(struct http_header *at, uint32_t count, uint64_t *names)

@@ -7,6 +7,8 @@
 uint32_t http_pairs_hash(const char *name, size_t size);
 /* The same of the name in lower case, which is written to dst: room for size rounded up to eight, zeros behind. */
 uint32_t http_pairs_lower(char *dst, const char *name, size_t size);
+/* The same of what stands before a ':' in [p, end), whose size it returns; 0: there is none, or a line ends before it, or there is no room. *ret_hash as above. */
+size_t http_pairs_lower_name(char *dst, size_t room, const char *p, const char *end, uint32_t *ret_hash);
 /* at[count] is filled but for next and again (its hash included): finds the last one before it with its name. *names remembers which hashes may have been seen, and starts as 0. */
 void http_pairs_link(struct http_header *at, uint32_t count, uint64_t *names);
 /* All pairs but those of the kind `without` (HTTP_OTHER: all) as the map `field`. */

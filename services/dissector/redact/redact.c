@@ -50,14 +50,18 @@ static size_t normalise(const char *name, size_t size, char *dst)
 
 static bool is_listed(const char *name, size_t size)
 {
-    static const struct { const char *name; size_t size; } secrets[] = {
-        { "key", 3 }, { "sig", 3 }, { "code", 4 }, { "token", 5 }, { "secret", 6 }, { "apikey", 6 }, { "idtoken", 7 }, { "password", 8 }, { "signature", 9 }, { "accesstoken", 11 }, { "refreshtoken", 12 },
-        { "clientsecret", 12 },
-    };
-    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
-        if (size == secrets[i].size && redact_equals(name, size, secrets[i].name, size))
-            return true;
-    return false;
+    switch (size) {
+    case 3: return REDACT_IS(name, 3, "key") || REDACT_IS(name, 3, "sig");
+    case 4: return REDACT_IS(name, 4, "code");
+    case 5: return REDACT_IS(name, 5, "token");
+    case 6: return REDACT_IS(name, 6, "secret") || REDACT_IS(name, 6, "apikey");
+    case 7: return REDACT_IS(name, 7, "idtoken");
+    case 8: return REDACT_IS(name, 8, "password");
+    case 9: return REDACT_IS(name, 9, "signature");
+    case 11: return REDACT_IS(name, 11, "accesstoken");
+    case 12: return REDACT_IS(name, 12, "refreshtoken") || REDACT_IS(name, 12, "clientsecret");
+    default: return false;
+    }
 }
 
 bool redact_is_secret_name(const char *name, size_t size)
