@@ -214,10 +214,10 @@ static bool read_start(const char *p, const char *line_end, bool response, struc
     bool versioned = ends_with_version((const uint8_t *)p, (const uint8_t *)line_end) && target_end > space, connect = space - p == 7 && memcmp(p, "CONNECT", 7) == 0;
     ret->method = (struct http_text){ p, (size_t)(space - p) };
     ret->version = versioned ? (uint8_t)(end[-1] - '0') : HTTP1_NO_VERSION;
-    p = trim_left(space, end);
+    p = trim_left(space, versioned ? target_end : end);
     if (!versioned || connect) { /* a word; otherwise what stands before the version, blanks in it as well, which careless clients send */
-        target_end = p < end ? memchr(p, ' ', (size_t)(end - p)) : NULL;
-        target_end = target_end ? target_end : end;
+        const char *stop = versioned ? target_end : end, *blank = p < stop ? memchr(p, ' ', (size_t)(stop - p)) : NULL;
+        target_end = blank ? blank : stop;
     }
     ret->target = (struct http_text){ p, (size_t)(trim_right(p, target_end) - p) };
     return true;

@@ -100,9 +100,10 @@ static void faulty_requests_are_shown(void **state)
     (void)state;
     static const struct line script[] = {
         CLIENT(GET("/1")), SERVER(OK("", "0")), CLIENT("GET /2\r\nHost: h\r\n\r\n"), SERVER("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"),
+        CLIENT("GET  HTTP/1.1\r\n\r\n"), SERVER("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), CLIENT("CONNECT  HTTP/1.1\r\n\r\n"), SERVER("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"),
         CLIENT("GET /3 HTTP/x y\r\n\r\n"), SERVER("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), CLIENT("CONNECT h:25 / HTTP/1.0\r\n\r\n"), SERVER("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"),
     };
-    CHECK(script, "path=/1", "url=/2|http_version=|status_code=400|host=h", "url=/3|http_version=|status_code=400", "method=CONNECT|url=h:25|http_version=1.0|status_code=400");
+    CHECK(script, "path=/1", "url=/2|http_version=|status_code=400|host=h", "method=GET|url=|http_version=1.1|status_code=400", "method=CONNECT|url=|host=", "url=/3|http_version=|status_code=400", "method=CONNECT|url=h:25|http_version=1.0|status_code=400");
 }
 
 static void pipelined_requests_get_their_own_responses(void **state)
