@@ -38,7 +38,7 @@ int cli_connect(const struct cli_options *options, struct bus **ret)
 static int say_no_answer(const struct cli_options *options, const char *subject, int rc)
 {
     if (rc == -ENOENT)
-        return cli_fail(options, "unavailable", "nobody answers %s: no snapshotter is up on this bus", subject);
+        return cli_fail(options, "unavailable", "nobody answers %s: no %s is up on this bus", subject, strncmp(subject, "snapshot.", 9) == 0 ? "snapshotter" : "dissector");
     return cli_fail(options, "unavailable", "%s: %s", subject, cli_bus_problem(rc));
 }
 

@@ -1,4 +1,4 @@
-/* The bus as a command uses it: connect, ask the snapshotters, and say in a sentence what failed. */
+/* The bus as a command uses it: connect, ask the services, and say in a sentence what failed. */
 #ifndef CLI_ASK_H
 #define CLI_ASK_H
 #include "bus/bus.h"

@@ -25,7 +25,8 @@ struct cli_command {
 };
 
 extern const struct cli_command cli_up, cli_status, cli_nodes, cli_nodes_forget, cli_snapshot_create, cli_snapshot_list, cli_snapshot_show, cli_snapshot_verify, cli_snapshot_delete,
-    cli_snapshot_cancel, cli_snapshot_export, cli_segment_verify, cli_streams_apply, cli_streams_check;
+    cli_snapshot_cancel, cli_snapshot_export, cli_dissect, cli_dissection_list, cli_dissection_show, cli_dissection_cancel, cli_dissection_delete, cli_calls, cli_call, cli_segment_verify,
+    cli_streams_apply, cli_streams_check;
 
 #define CLI_COMMANDS_MAX 32 /* a list that still fits one screen */
 /* All of them, in the order of the manual. */

@@ -9,7 +9,8 @@
 
 static const struct cli_command *const commands[] = {
     &cli_up, &cli_status, &cli_nodes, &cli_nodes_forget, &cli_snapshot_create, &cli_snapshot_list, &cli_snapshot_show, &cli_snapshot_verify, &cli_snapshot_delete,
-    &cli_snapshot_cancel, &cli_snapshot_export, &cli_segment_verify, &cli_streams_apply, &cli_streams_check,
+    &cli_snapshot_cancel, &cli_snapshot_export, &cli_dissect, &cli_dissection_list, &cli_dissection_show, &cli_dissection_cancel, &cli_dissection_delete, &cli_calls, &cli_call,
+    &cli_segment_verify, &cli_streams_apply, &cli_streams_check,
 };
 #define COMMANDS_COUNT (sizeof commands / sizeof *commands)
 _Static_assert(COMMANDS_COUNT <= CLI_COMMANDS_MAX, "the list has outgrown its bound");

@@ -34,12 +34,28 @@ void progress_line_snapshot(struct progress_line *line, const char *stage, const
     if (!may_draw(line))
         return;
     fprintf(line->out, "\r\033[K%-10s ", stage);
-    if (progress->bytes_total) {
+    if (progress && progress->bytes_total) {
         put_bar(line->out, progress->bytes_done, progress->bytes_total);
         fprintf(line->out, "%s of %s, %" PRIu64 " of %" PRIu64 " segments, %u of %u nodes", units_format_size(progress->bytes_done, done, sizeof done),
                 units_format_size(progress->bytes_total, total, sizeof total), progress->segments_done, progress->segments_total, progress->nodes_done, progress->nodes_total);
-    } else if (progress->nodes_total) {
+    } else if (progress && progress->nodes_total) {
         fprintf(line->out, "%u of %u nodes", progress->nodes_done, progress->nodes_total);
+    }
+    (void)fflush(line->out);
+}
+
+void progress_line_dissection(struct progress_line *line, const char *stage, const Tapeloop__V1__DissectProgress *progress)
+{
+    if (!may_draw(line))
+        return;
+    fprintf(line->out, "\r\033[K%-10s ", stage);
+    if (progress && progress->items_total) {
+        put_bar(line->out, progress->items_done, progress->items_total);
+        fprintf(line->out, "%u of %u items, %u at work", progress->items_done, progress->items_total, progress->items_running);
+        if (progress->entries)
+            fprintf(line->out, ", %" PRIu64 " entries", progress->entries);
+        if (progress->failures)
+            fprintf(line->out, ", %u tried again", progress->failures);
     }
     (void)fflush(line->out);
 }

@@ -16,7 +16,6 @@
 #define FIRST_WORD_WAIT_MS 2000   /* without --wait: a refusal comes at once */
 #define ASK_INTERVAL_MS 2000
 #define NEWS_WAIT_MS 200
-#define STAGE_TEXT_MAX 32
 
 struct create_options {
     struct cli_options cli;
@@ -93,20 +92,6 @@ static int check_options(const struct create_options *options)
     return 0;
 }
 
-static int publish(const struct create_options *options, struct bus *bus, const Tapeloop__V1__SnapshotRequest *request, uint64_t *ret_sequence)
-{
-    mem_auto_free void *data = NULL;
-    size_t size = 0;
-    if (wire_encode(&request->base, WIRE_JSON, &data, &size) < 0)
-        return cli_fail(&options->cli, "invalid", "the request is too large or not UTF-8 text");
-    int rc = bus_publish_stream(bus, "snapshot.request", data, size, NULL, 0, NULL, BUS_ANY, ret_sequence, NULL);
-    if (rc == -ENOENT)
-        return cli_fail(&options->cli, "unavailable", "the bus has no stream for snapshot.request: make it with tapeloop streams apply (JetStream must be on: nats-server -js)");
-    if (rc < 0)
-        return cli_fail(&options->cli, "unavailable", "publishing snapshot.request: %s", cli_bus_problem(rc));
-    return 0;
-}
-
 /* The exit code of an end, having told of it. */
 static int tell_end(const struct create_options *options, const Tapeloop__V1__SnapshotEvent *event)
 {
@@ -143,18 +128,20 @@ static int tell_published(const struct create_options *options, const char *name
 }
 
 /* Follows until the end or the timeout; the final event, or NULL. */
-static Tapeloop__V1__SnapshotEvent *follow(const struct create_options *options, struct snapshot_watch *watch)
+static Tapeloop__V1__SnapshotEvent *follow(const struct create_options *options, struct job_watch *watch)
 {
     int64_t began = units_now_mono_ns(), asked = began;
     bool accepted = false, bar = !options->cli.json && isatty(STDERR_FILENO);
     struct progress_line line = { .out = stderr, .shown = bar };
     for (;;) {
-        Tapeloop__V1__SnapshotEvent *event = NULL;
-        Tapeloop__V1__SnapshotProgress progress;
-        char stage[STAGE_TEXT_MAX], window[SNAPSHOT_WINDOW_TEXT_MAX];
-        enum snapshot_watch_state state = snapshot_watch_wait(watch, NEWS_WAIT_MS, &event, &progress, stage);
+        ProtobufCMessage *heard = NULL;
+        wire_auto ProtobufCMessage *told = NULL;
+        char window[SNAPSHOT_WINDOW_TEXT_MAX];
+        enum job_watch_state state = job_watch_wait(watch, NEWS_WAIT_MS, &heard, &told);
+        Tapeloop__V1__SnapshotEvent *event = (Tapeloop__V1__SnapshotEvent *)heard;
+        const Tapeloop__V1__SnapshotProgress *progress = (const Tapeloop__V1__SnapshotProgress *)told;
         int64_t now = units_now_mono_ns();
-        if (state == SNAPSHOT_ENDED) {
+        if (state == JOB_ENDED) {
             progress_line_clear(&line);
             return event;
         }
@@ -162,25 +149,25 @@ static Tapeloop__V1__SnapshotEvent *follow(const struct create_options *options,
             fprintf(stderr, "%s is accepted: %s\n", event->name, snapshot_window_text(event->from, event->to, window));
         accepted = event != NULL;
         wire_free(event);
-        progress_line_snapshot(&line, accepted ? (*stage ? stage : "accepted") : "queued", &progress);
+        progress_line_snapshot(&line, !accepted ? "queued" : progress ? progress->stage : "accepted", progress);
         if (options->timeout_ns && now - began >= options->timeout_ns) {
             progress_line_clear(&line);
             return NULL;
         }
         if (now - asked >= ASK_INTERVAL_MS * UNITS_NS_PER_MS) {
-            snapshot_watch_ask(watch);
+            job_watch_ask(watch);
             asked = now;
         }
     }
 }
 
-static int publish_and_follow(const struct create_options *options, struct bus *bus, struct snapshot_watch *watch, const Tapeloop__V1__SnapshotRequest *request)
+static int publish_and_follow(const struct create_options *options, struct bus *bus, struct job_watch *watch, const Tapeloop__V1__SnapshotRequest *request)
 {
     wire_auto Tapeloop__V1__SnapshotEvent *event = NULL;
     uint64_t sequence = 0;
-    if (publish(options, bus, request, &sequence) != 0)
+    if (job_publish(&options->cli, bus, "snapshot.request", &request->base, &sequence) != 0)
         return CLI_FAILED;
-    snapshot_watch_expect(watch, sequence);
+    job_watch_expect(watch, sequence);
     if (options->wait) {
         event = follow(options, watch);
         if (event)
@@ -190,10 +177,10 @@ static int publish_and_follow(const struct create_options *options, struct bus *
     int64_t until = units_now_mono_ns() + FIRST_WORD_WAIT_MS * UNITS_NS_PER_MS;
     for (;;) { /* progress is news too, but no word of acceptance */
         wire_free(mem_take(event));
-        enum snapshot_watch_state state = snapshot_watch_wait(watch, NEWS_WAIT_MS, &event, NULL, NULL);
-        if (state == SNAPSHOT_ENDED)
+        enum job_watch_state state = job_watch_wait(watch, NEWS_WAIT_MS, (ProtobufCMessage **)(void *)&event, NULL);
+        if (state == JOB_ENDED)
             return tell_end(options, event);
-        if (state == SNAPSHOT_ACCEPTED || units_now_mono_ns() >= until)
+        if (state == JOB_ACCEPTED || units_now_mono_ns() >= until)
             return tell_published(options, request->name, sequence, event);
     }
 }
@@ -204,7 +191,7 @@ static int run(const void *fields, char **arguments, size_t count)
     const struct create_options *options = fields;
     cli_bus_auto struct bus *bus = NULL;
     wire_auto Tapeloop__V1__SnapshotRequest *request = NULL;
-    struct snapshot_watch *watch = NULL;
+    struct job_watch *watch = NULL;
     struct snapshot_watch_wish wish = { .name = arguments[0], .from_ns = options->from_ns, .to_ns = options->to_ns };
     int rc = check_options(options);
     if (rc != 0)
@@ -214,11 +201,11 @@ static int run(const void *fields, char **arguments, size_t count)
         return cli_fail(&options->cli, "internal", "out of memory");
     if (cli_connect(&options->cli, &bus) != 0)
         return CLI_FAILED;
-    rc = snapshot_watch_open(bus, &wish, &watch); /* before the publish: no event can be missed */
+    rc = job_watch_open(bus, &snapshot_watch_kind, &wish, &watch); /* before the publish: no event can be missed */
     if (rc < 0)
         return cli_fail(&options->cli, "unavailable", "listening for events: %s", cli_bus_problem(rc));
     int code = publish_and_follow(options, bus, watch, request);
-    snapshot_watch_close(watch);
+    job_watch_close(watch);
     return code;
 }
 

@@ -1,17 +1,10 @@
-/* tapeloop snapshot export NAME: asks for the download's address, writes what comes to FILE.part, and renames it when it is whole. */
+/* tapeloop snapshot export NAME: the whole snapshot, or a part of it, as one capture file. */
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "cli/ask.h"
+#include "cli/export_file.h"
 #include "cli/output.h"
-#include "cli/progress.h"
-#include "http/client.h"
-#include "mem/cleanup.h"
 #include "units/units.h"
 
 struct export_options {
@@ -39,78 +32,6 @@ static const struct option rows[] = {
     CLI_ROW_JSON,
 };
 
-/* Where the bytes go. */
-struct sink {
-    const char *path;       /* NULL: standard output */
-    char *part;             /* path + ".part" */
-    int fd;
-    uint64_t bytes;
-    int64_t began_ns;
-    struct progress_line line;
-};
-
-static int write_all(int fd, const char *data, size_t size)
-{
-    while (size) {
-        ssize_t n = write(fd, data, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? -errno : -EIO;
-        data += n;
-        size -= (size_t)n;
-    }
-    return 0;
-}
-
-static int take_bytes(void *context, const void *data, size_t size)
-{
-    struct sink *sink = context;
-    int rc = write_all(sink->fd, data, size);
-    sink->bytes += size;
-    progress_line_bytes(&sink->line, "exported", sink->bytes, units_now_mono_ns() - sink->began_ns);
-    return rc;
-}
-
-static int open_sink(const struct export_options *options, struct sink *sink)
-{
-    bool to_stdout = strcmp(options->output, "-") == 0;
-    *sink = (struct sink){ .path = to_stdout ? NULL : options->output, .fd = STDOUT_FILENO, .began_ns = units_now_mono_ns(),
-                           .line = { .out = stderr, .shown = !options->cli.json && isatty(STDERR_FILENO) } };
-    if (to_stdout)
-        return isatty(STDOUT_FILENO) ? cli_misuse(&options->cli, "a capture is not written to a terminal: name a file with --output, or pipe it into tshark -r -") : 0;
-    struct stat there;
-    if (stat(options->output, &there) == 0 && !S_ISREG(there.st_mode)) { /* /dev/null, a pipe: nothing to rename */
-        sink->fd = open(options->output, O_WRONLY | O_CLOEXEC);
-        sink->path = NULL;
-        return sink->fd < 0 ? cli_fail(&options->cli, "invalid", "%s: %s", options->output, strerror(errno)) : 0;
-    }
-    if (asprintf(&sink->part, "%s.part", options->output) < 0) {
-        sink->part = NULL;
-        return cli_fail(&options->cli, "internal", "out of memory");
-    }
-    sink->fd = open(sink->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-    return sink->fd < 0 ? cli_fail(&options->cli, "invalid", "%s: %s", sink->part, strerror(errno)) : 0;
-}
-
-/* Ends the file: in its place when all went well, gone otherwise. rc is passed on unless the end itself fails. */
-static int close_sink(struct sink *sink, int rc)
-{
-    progress_line_clear(&sink->line);
-    if (sink->part && sink->fd >= 0 && rc == 0 && fsync(sink->fd) < 0) /* its name shall not stand for a file that a loss of power has cut */
-        rc = -errno;
-    if (sink->fd >= 0 && sink->fd != STDOUT_FILENO && close(sink->fd) < 0 && rc == 0)
-        rc = -errno;
-    if (sink->part && sink->fd >= 0) {
-        if (rc == 0 && rename(sink->part, sink->path) < 0)
-            rc = -errno;
-        if (rc < 0)
-            (void)unlink(sink->part);
-    }
-    free(mem_take(sink->part));
-    return rc;
-}
-
 static int fill_request(const struct export_options *options, const char *name, Tapeloop__V1__ExportRequest *request)
 {
     char text[UNITS_TIME_TEXT_MAX];
@@ -133,43 +54,12 @@ static int fill_request(const struct export_options *options, const char *name, 
     return rc;
 }
 
-/* The address of the download, or the reason why there is none. */
-static int ask_export(const struct export_options *options, const char *name, Tapeloop__V1__ExportReply **ret)
-{
-    wire_auto Tapeloop__V1__ExportRequest *request = WIRE_NEW(Tapeloop__V1__ExportRequest, tapeloop__v1__export_request__descriptor);
-    cli_bus_auto struct bus *bus = NULL;
-    if (!request || fill_request(options, name, request) < 0)
-        return cli_fail(&options->cli, "internal", "out of memory");
-    if (cli_connect(&options->cli, &bus) != 0)
-        return CLI_FAILED;
-    return cli_ask(&options->cli, bus, "snapshot.export", &request->base, &tapeloop__v1__export_reply__descriptor, CLI_ASK_TIMEOUT_MS, ret);
-}
-
-static int download(const struct export_options *options, const char *name, const Tapeloop__V1__ExportReply *reply, struct sink *sink)
-{
-    struct http_client *client = NULL;
-    char error[256] = "";
-    int rc = http_client_new(&client);
-    if (rc == 0) {
-        http_client_set_stall(client, 0); /* a filter may find nothing for minutes, and whoever reads our output may pause */
-        rc = http_client_get(client, reply->url, *reply->token ? reply->token : NULL, 0, 0, take_bytes, sink, error);
-    }
-    http_client_free(client);
-    if (rc == -EPIPE && sink->fd == STDOUT_FILENO)
-        return 0; /* the reader has seen enough */
-    int closed = close_sink(sink, rc);
-    if (rc < 0)
-        return cli_fail(&options->cli, rc == -EACCES ? "conflict" : "unavailable", "the export of %s broke off after %" PRIu64 " bytes: %s (from %s)%s", name, sink->bytes, *error ? error : strerror(-rc),
-                        reply->url, sink->path ? "; nothing was left behind" : "");
-    return closed < 0 ? cli_fail(&options->cli, "internal", "%s: %s", options->output, strerror(-closed)) : 0;
-}
-
 static int run(const void *fields, char **arguments, size_t count)
 {
     (void)count;
     const struct export_options *options = fields;
-    wire_auto Tapeloop__V1__ExportReply *reply = NULL;
-    struct sink sink;
+    wire_auto Tapeloop__V1__ExportRequest *request = WIRE_NEW(Tapeloop__V1__ExportRequest, tapeloop__v1__export_request__descriptor);
+    uint64_t bytes = 0;
     char size[UNITS_SIZE_TEXT_MAX];
     if (!options->output)
         return cli_misuse(&options->cli, "say where the capture goes: --output FILE, or --output - for standard output");
@@ -177,18 +67,14 @@ static int run(const void *fields, char **arguments, size_t count)
         return cli_misuse(&options->cli, "standard output takes either the capture or the JSON document: name a file with --output");
     if (options->from_ns && options->to_ns && options->to_ns < options->from_ns)
         return cli_misuse(&options->cli, "--to lies before --from");
-    if (ask_export(options, arguments[0], &reply) != 0)
-        return CLI_FAILED;
-    int rc = open_sink(options, &sink);
-    if (rc == 0)
-        rc = download(options, arguments[0], reply, &sink);
-    else
-        (void)close_sink(&sink, -ECANCELED);
+    if (!request || fill_request(options, arguments[0], request) < 0)
+        return cli_fail(&options->cli, "internal", "out of memory");
+    int rc = export_file(&options->cli, request, options->output, &bytes);
     if (rc != 0 || strcmp(options->output, "-") == 0)
         return rc;
     if (options->cli.json)
-        return cli_print_json(json_pack("{s:s,s:s,s:I}", "name", arguments[0], "output", options->output, "bytes", (json_int_t)sink.bytes));
-    fprintf(stderr, "%s: %s written\n", options->output, units_format_size(sink.bytes, size, sizeof size));
+        return cli_print_json(json_pack("{s:s,s:s,s:I}", "name", arguments[0], "output", options->output, "bytes", (json_int_t)bytes));
+    fprintf(stderr, "%s: %s written\n", options->output, units_format_size(bytes, size, sizeof size));
     return CLI_OK;
 }
 

@@ -36,11 +36,11 @@ static void sequence_decides(void **state)
     (void)state;
     Tapeloop__V1__SnapshotEvent event = event_of("a", FROM, TO);
     struct snapshot_watch_wish wish = wish_of("a", NULL, NULL);
-    assert_true(snapshot_watch_matches(&wish, 7, &event, "7"));
-    assert_false(snapshot_watch_matches(&wish, 7, &event, "8"));
-    assert_true(snapshot_watch_matches(&wish, 7, &event, NULL));
+    assert_true(job_watch_matches(&snapshot_watch_kind, &wish, 7, &event.base, "7"));
+    assert_false(job_watch_matches(&snapshot_watch_kind, &wish, 7, &event.base, "8"));
+    assert_true(job_watch_matches(&snapshot_watch_kind, &wish, 7, &event.base, NULL));
     wish.name = "b";
-    assert_false(snapshot_watch_matches(&wish, 7, &event, "7"));
+    assert_false(job_watch_matches(&snapshot_watch_kind, &wish, 7, &event.base, "7"));
 }
 
 static void same_window_is_same_snapshot(void **state)
@@ -48,11 +48,11 @@ static void same_window_is_same_snapshot(void **state)
     (void)state;
     Tapeloop__V1__SnapshotEvent event = event_of("a", FROM, TO);
     struct snapshot_watch_wish same = wish_of("a", FROM, TO), open = wish_of("a", FROM, NULL), other = wish_of("a", FROM, FROM);
-    assert_true(snapshot_watch_matches(&same, 7, &event, "6"));
-    assert_false(snapshot_watch_matches(&open, 7, &event, "6"));
-    assert_false(snapshot_watch_matches(&other, 7, &event, "6"));
+    assert_true(job_watch_matches(&snapshot_watch_kind, &same, 7, &event.base, "6"));
+    assert_false(job_watch_matches(&snapshot_watch_kind, &open, 7, &event.base, "6"));
+    assert_false(job_watch_matches(&snapshot_watch_kind, &other, 7, &event.base, "6"));
     event = event_of("a", "", "");
-    assert_false(snapshot_watch_matches(&same, 7, &event, "6")); /* a refusal of another request has no window */
+    assert_false(job_watch_matches(&snapshot_watch_kind, &same, 7, &event.base, "6")); /* a refusal of another request has no window */
 }
 
 int main(void)

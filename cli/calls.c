@@ -1,0 +1,182 @@
+/* tapeloop calls 'EXPR' --snapshot NAME: a page of the calls that an expression matches, or groups of them. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/ask.h"
+#include "cli/call_rows.h"
+#include "cli/dissection_text.h"
+#include "cli/output.h"
+#include "mem/cleanup.h"
+#include "units/units.h"
+
+struct calls_options {
+    struct cli_options cli;
+    const char *snapshot, *dissection, *cursor;
+    struct option_list fields, group_by;
+    int64_t from_ns, to_ns;
+    uint64_t limit;
+};
+#define FIELD(name) offsetof(struct calls_options, name)
+
+static const struct option rows[] = {
+    { .name = "snapshot", .type = OPTION_STRING, .field = FIELD(snapshot), .value_name = "NAME", .complete = "snapshot", .help = "Snapshot whose dissection is asked" },
+    { .name = "dissection", .letter = 'n', .type = OPTION_STRING, .field = FIELD(dissection), .value_name = "NAME", .fallback = DISSECTION_NAME_DEFAULT, .help = "Which of its dissections" },
+    { .name = "from", .type = OPTION_TIME, .field = FIELD(from_ns), .value_name = "TIME", .help = "No call before this time (RFC 3339)" },
+    { .name = "to", .type = OPTION_TIME, .field = FIELD(to_ns), .value_name = "TIME", .help = "No call at or after this time" },
+    { .name = "fields", .letter = 'f', .type = OPTION_LIST, .field = FIELD(fields), .value_name = "NAME", .help = "Show this field (docs/vocabulary.md); repeated, or several with commas between; * is all, with --json" },
+    { .name = "group-by", .letter = 'g', .type = OPTION_LIST, .field = FIELD(group_by), .value_name = "NAME", .help = "Count calls and give p50, p90 and p99 of their time for each value of this field; repeated" },
+    { .name = "limit", .type = OPTION_UINT, .field = FIELD(limit), .value_name = "N", .fallback = "100", .help = "Rows of one page", .least = 1, .most = 10000 },
+    { .name = "cursor", .type = OPTION_STRING, .field = FIELD(cursor), .value_name = "CURSOR", .help = "Go on behind the page that ended with it" },
+    CLI_ROW_JSON,
+};
+
+/* Names with commas between count one by one. */
+static int add_names(size_t *count, char ***array, const struct option_list *list)
+{
+    int rc = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        for (const char *text = list->values[i]; rc == 0 && *text;) {
+            size_t length = strcspn(text, ",");
+            char *name = strndup(text, length);
+            rc = name ? wire_append(count, array, name) : -ENOMEM;
+            if (rc < 0)
+                free(name);
+            text += length + (text[length] == ',');
+        }
+    }
+    return rc;
+}
+
+static int set_time(char **field, int64_t ns)
+{
+    char text[UNITS_TIME_TEXT_MAX];
+    return ns ? wire_set_string(field, units_format_time(ns, text, sizeof text)) : 0;
+}
+
+static int fill_query(const struct calls_options *options, const char *expression, Tapeloop__V1__CallsQuery *query)
+{
+    const struct { char **field; const char *text; } texts[] = {
+        { &query->snapshot, options->snapshot }, { &query->dissection, options->dissection }, { &query->expression, expression }, { &query->cursor, options->cursor },
+    };
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof texts / sizeof *texts; i++)
+        rc = wire_set_string(texts[i].field, texts[i].text);
+    if (rc == 0)
+        rc = set_time(&query->from, options->from_ns);
+    if (rc == 0)
+        rc = set_time(&query->to, options->to_ns);
+    if (rc == 0)
+        rc = add_names(&query->n_fields, &query->fields, &options->fields);
+    if (rc == 0)
+        rc = add_names(&query->n_group_by, &query->group_by, &options->group_by);
+    bool table = !options->cli.json && options->fields.count == 0 && options->group_by.count == 0;
+    for (size_t i = 0; rc == 0 && table && call_table_fields[i]; i++) {
+        char *name = strdup(call_table_fields[i]);
+        rc = name ? wire_append(&query->n_fields, &query->fields, name) : -ENOMEM;
+        if (rc < 0)
+            free(name);
+    }
+    query->limit = (uint32_t)options->limit;
+    return rc;
+}
+
+/* The columns that were asked for: groups first, then what is counted of them; or the fields. */
+static size_t name_columns(const struct calls_options *options, const Tapeloop__V1__CallsQuery *query, const char *names[static CALL_FIELDS_MAX])
+{
+    static const char *const measures[] = { "count", "errors", "elapsed_p50", "elapsed_p90", "elapsed_p99" };
+    size_t count = 0;
+    bool grouped = options->group_by.count > 0;
+    for (size_t i = 0; i < (grouped ? query->n_group_by : query->n_fields) && count < CALL_FIELDS_MAX; i++)
+        names[count++] = grouped ? query->group_by[i] : query->fields[i];
+    for (size_t i = 0; grouped && i < sizeof measures / sizeof *measures && count < CALL_FIELDS_MAX; i++)
+        names[count++] = measures[i];
+    return count;
+}
+
+static void add_columns(struct cli_table *table, const char *const *names, const json_t *row)
+{
+    for (size_t i = 0; i < table->columns; i++) {
+        mem_auto_free char *text = call_value_text(call_row_value(row, names[i]));
+        cli_table_add(table, text);
+    }
+}
+
+static int print_table(const struct calls_options *options, const Tapeloop__V1__CallsQuery *query, const Tapeloop__V1__CallsReply *reply)
+{
+    struct cli_table table = { 0 };
+    const char *names[CALL_FIELDS_MAX];
+    bool usual = options->fields.count == 0 && options->group_by.count == 0;
+    if (usual) {
+        call_table_titles(&table);
+    } else {
+        table.columns = name_columns(options, query, names);
+        for (size_t i = 0; i < table.columns; i++)
+            cli_table_add(&table, names[i]);
+    }
+    for (size_t i = 0; i < reply->n_rows; i++) {
+        json_auto json_t *row = json_loads(reply->rows[i], 0, NULL);
+        if (usual)
+            call_table_add(&table, row);
+        else
+            add_columns(&table, names, row);
+    }
+    if (reply->n_rows > 0)
+        cli_table_print(&table, 0, stdout);
+    else
+        cli_table_clear(&table);
+    if (reply->left_out > 0)
+        fprintf(stderr, "%" PRIu64 " entries are in further groups: narrow the expression\n", reply->left_out);
+    if (*reply->cursor)
+        fprintf(stderr, "more: --cursor %s (looked at %" PRIu64 " entries, up to %s)\n", reply->cursor, reply->looked, *reply->looked_to ? reply->looked_to : "the start");
+    else if (reply->n_rows == 0)
+        fputs("no call matches\n", stderr);
+    return CLI_OK;
+}
+
+static int print_json(const Tapeloop__V1__CallsReply *reply)
+{
+    json_t *calls = json_array();
+    for (size_t i = 0; calls && i < reply->n_rows; i++)
+        (void)json_array_append_new(calls, json_loads(reply->rows[i], 0, NULL));
+    return cli_print_json(json_pack("{s:o,s:s,s:s,s:I,s:I}", "calls", calls, "cursor", reply->cursor, "lookedTo", reply->looked_to, "looked", (json_int_t)reply->looked, "leftOut",
+                                    (json_int_t)reply->left_out));
+}
+
+static int run(const void *fields, char **arguments, size_t count)
+{
+    const struct calls_options *options = fields;
+    cli_bus_auto struct bus *bus = NULL;
+    wire_auto Tapeloop__V1__CallsReply *reply = NULL;
+    wire_auto Tapeloop__V1__CallsQuery *query = WIRE_NEW(Tapeloop__V1__CallsQuery, tapeloop__v1__calls_query__descriptor);
+    if (!options->snapshot)
+        return cli_misuse(&options->cli, "say whose calls: --snapshot NAME (it must have been dissected: tapeloop dissect NAME)");
+    if (options->fields.count > 0 && options->group_by.count > 0)
+        return cli_misuse(&options->cli, "--group-by brings its own columns: it does not go with --fields");
+    if (options->from_ns && options->to_ns && options->to_ns <= options->from_ns)
+        return cli_misuse(&options->cli, "--to lies before --from");
+    if (!query || fill_query(options, count > 0 ? arguments[0] : "", query) < 0)
+        return cli_fail(&options->cli, "internal", "out of memory");
+    if (!options->cli.json && (query->n_fields > CALL_FIELDS_MAX + 1 || query->n_group_by + 5 > CALL_FIELDS_MAX || (query->n_fields == 1 && strcmp(query->fields[0], "*") == 0)))
+        return cli_misuse(&options->cli, "so many columns do not fit a screen: ask with --json");
+    if (cli_connect(&options->cli, &bus) != 0 ||
+        cli_ask(&options->cli, bus, "calls.query", &query->base, &tapeloop__v1__calls_reply__descriptor, CLI_WORK_TIMEOUT_MS, &reply) != 0)
+        return CLI_FAILED;
+    return options->cli.json ? print_json(reply) : print_table(options, query, reply);
+}
+
+const struct cli_command cli_calls = {
+    .command = {
+        .name = "tapeloop calls", .arguments = "[EXPR]", .arguments_most = 1, .summary = "Find calls in a dissection, or count them in groups",
+        .description = "EXPR is a CEL expression over the names of docs/vocabulary.md, the ones that Kubeshark's users know; none matches all. Every answer is bounded: it ends with a cursor where there is more, "
+                       "and says how far it looked. The whole of one entry: tapeloop call.",
+        .examples = "tapeloop calls 'http && status_code >= 500' --snapshot incident-42\n"
+                    "tapeloop calls 'dns' --snapshot incident-42 --fields timestamp,summary,status_code\n"
+                    "tapeloop calls 'http' --snapshot incident-42 --group-by path\n"
+                    "tapeloop calls 'dst.pod.namespace == \"shop\"' --snapshot incident-42 --json | jq -c '.calls[]'",
+        .exit_codes = "0  answered, also where nothing matches\n1  the expression is wrong, there is no such dissection, or nobody answers\n2  wrong use",
+        .options = rows, .options_count = sizeof rows / sizeof *rows,
+    },
+    .fields_size = sizeof(struct calls_options), .connects = true, .run = run,
+};
