@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define NAME_PREFIX_LENGTH (sizeof "tapeloop " - 1)
-#define NAME_COLUMN 28
+#define NAME_COLUMN 32
 
 static const struct cli_command *const commands[] = {
     &cli_up, &cli_status, &cli_nodes, &cli_nodes_forget, &cli_snapshot_create, &cli_snapshot_list, &cli_snapshot_show, &cli_snapshot_verify, &cli_snapshot_delete,

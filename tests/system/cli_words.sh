@@ -21,8 +21,8 @@ is_error() { jq -e --arg code "$1" '.error.code == $code and (.error.message | l
 
 # Help: of the whole, of each command, by both spellings.
 run 0 "$TL" --help
-mapfile -t commands < <(awk '/^Commands:/ { on = 1; next } /^$/ { on = 0 } on { sub(/^ +/, ""); sub(/  .*/, ""); gsub(/ [A-Z.]+/, ""); print }' "$WORK/out")
-at_least ${#commands[@]} 14 "commands in the overview"
+mapfile -t commands < <(awk '/^Commands:/ { on = 1; next } /^$/ { on = 0 } on { sub(/^ +/, ""); sub(/  .*/, ""); gsub(/ \[?[A-Z.]+\]?/, ""); print }' "$WORK/out")
+at_least ${#commands[@]} 21 "commands in the overview"
 for command in "${commands[@]}"; do
     read -r -a words <<<"$command"
     run 0 "$TL" "${words[@]}" --help
@@ -58,10 +58,24 @@ run 2 "$TL" snapshot export x --output y --format cap; says pcapng
 run 2 "$TL" up --storage-size lots; says 10Gi
 run 2 "$TL" up --storage-size 1Mi --json; is_error invalid
 run 2 "$TL" status surplus; says surplus
+run 2 "$TL" dissect; says SNAPSHOT
+run 2 "$TL" dissect x --redact some; says strict
+run 2 "$TL" dissect x --timeout 5s; says --wait
+run 2 "$TL" dissection; run 2 "$TL" dissection show; says SNAPSHOT
+run 2 "$TL" calls http; says --snapshot
+run 2 "$TL" calls http --json; is_error invalid
+run 2 "$TL" calls http --snapshot x --fields path --group-by path; says --group-by
+run 2 "$TL" calls http --snapshot x --fields '*'; says --json
+run 2 "$TL" calls http --snapshot x --from 2026-01-02T00:00:00Z --to 2026-01-01T00:00:00Z; says "before"
+run 2 "$TL" call; says ID
+run 2 "$TL" call first --snapshot x; says first
+run 2 "$TL" call 7; says --snapshot
+run 2 "$TL" call 7 --snapshot x --pcap - --json; is_error invalid
 
 # No bus: 1, and what to do about it; also with the connection options in front.
 for command in status nodes "nodes forget x" "snapshot list" "snapshot show x" "snapshot verify x" "snapshot delete x" "snapshot cancel x" "snapshot create x --last 1s" \
-    "snapshot export x --output $WORK/never" "streams apply" "streams check"; do
+    "snapshot export x --output $WORK/never" "dissect x" "dissect x --wait" "dissection list" "dissection show x" "dissection cancel x" "dissection delete x" "calls --snapshot x" \
+    "call 7 --snapshot x --pcap $WORK/never" "streams apply" "streams check"; do
     read -r -a words <<<"$command"
     run 1 "$TL" "${words[@]}"; says NATS_URL; says nats://127.0.0.1:9
     run 1 "$TL" "${words[@]}" --json; is_error unavailable
