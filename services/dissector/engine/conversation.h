@@ -44,6 +44,9 @@ void conversation_push(struct conversation *c, enum side side, struct message *m
 void conversation_pair(struct conversation *c, struct message *request, struct message *response);
 void conversation_drop(struct conversation *c, struct message *m); /* NULL is fine */
 
+/* From gap() alone, before it hands anything over: all that is lost lies inside the message under way (its length says so). No other message is missing, and pairing goes on as if there were no gap. */
+void conversation_gap_inside(struct conversation *c, enum side side);
+
 /* The request that a response beginning now would answer, in order or by key; NULL: none. Borrowed until the next call here. Parsers read its tag, and may write values into it. */
 struct message *conversation_oldest(struct conversation *c, uint64_t key);
 /* How many requests wait. */

@@ -112,9 +112,19 @@ static bool follow_switch(struct conversation *c)
 static void open_gap(struct conversation *c, unsigned direction)
 {
     struct stream *s = &c->streams[direction];
+    c->before_gap = (struct before_gap){ .gap_end = s->gap_end, .answered_acked = c->answered_acked, .gap_open = s->gap_open, .unsure = c->unsure };
     s->gap_end = s->fed;
     s->gap_open = true;
     pairing_gap(c, direction);
+}
+
+void conversation_gap_inside(struct conversation *c, enum side side)
+{
+    struct stream *s = &c->streams[direction_of(c, side)];
+    s->gap_end = c->before_gap.gap_end;
+    s->gap_open = c->before_gap.gap_open;
+    c->unsure = c->before_gap.unsure;
+    c->answered_acked = c->before_gap.answered_acked;
 }
 
 /* The parser does not know these bytes. */

@@ -56,6 +56,9 @@ struct stream {
 
 enum timer { TIMER_TCP, TIMER_HALF_OPEN, TIMER_CLOSED, TIMER_UDP, TIMERS };
 
+/* What a gap changes, as it was, for the parser that knows the gap to lie inside one message. */
+struct before_gap { uint64_t gap_end, answered_acked; bool gap_open, unsure; };
+
 struct conversation {
     struct shard *shard;
     struct conversation *next_in_bucket;
@@ -72,6 +75,7 @@ struct conversation {
     bool parsing;                   /* a call into the protocol is under way */
     bool detect_again;
     bool unsure;                    /* pairing after a gap of the client's side: a lost request may be answered still */
+    struct before_gap before_gap;
     uint8_t end;                    /* enum conversation_end */
     uint8_t reset;                  /* 1 + direction that sent RST */
     uint8_t desyncs, detect_tries, detect_no; /* detect_no: bit per direction that is nobody's */

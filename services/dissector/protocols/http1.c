@@ -358,6 +358,7 @@ static void gap(struct conversation *c, enum side side, uint64_t lost)
     message_incomplete(half->message, GAP);
     half->may_lack_body = false;
     if (lost && (until_close || (inside && lost <= half->left))) {
+        conversation_gap_inside(c, side);
         http_body_lost(&half->body, lost);
         half->left -= until_close ? 0 : lost;
         if (until_close || half->left)

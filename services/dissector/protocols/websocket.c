@@ -343,6 +343,7 @@ static void gap(struct conversation *c, enum side side, uint64_t lost)
         half->readable = false;
     }
     if (half->inside && lost && lost <= half->frame.length - half->at) {
+        conversation_gap_inside(c, side);
         half->at += lost;
         half->size += lost;
         if (half->at == half->frame.length)
