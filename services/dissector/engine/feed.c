@@ -359,6 +359,7 @@ struct message *conversation_message(struct conversation *c, enum side side, con
     m->first_ns = m->last_ns = mark->time_ns;
     m->at = mark->place;
     m->acked = mark->acked;
+    m->gap_end = s->gap_end;
     m->to = m->from + 1;
     m->redact = (uint8_t)c->shard->options.redact;
     m->body_max = c->shard->options.body_max;

@@ -67,10 +67,10 @@ void conversation_request(struct conversation *c, struct message *m, uint64_t ke
     append(c, m);
 }
 
-static bool lies_in_gap(const struct conversation *c, const struct message *request, const struct message *response)
+/* Not the stream's last gap: that may be inside or behind the response itself. */
+static bool lies_in_gap(const struct message *request, const struct message *response)
 {
-    uint64_t gap_end = c->streams[direction_of(c, SIDE_SERVER)].gap_end;
-    return gap_end != 0 && request->acked < gap_end && response->from >= gap_end;
+    return response->gap_end != 0 && request->acked < response->gap_end;
 }
 
 static struct message *find_in_order(struct conversation *c, const struct message *response)
@@ -82,7 +82,7 @@ static struct message *find_in_order(struct conversation *c, const struct messag
             return unlink_after(c, NULL);
         if (response->acked <= request->from)
             return NULL; /* for something before it, that was lost */
-        if (!lies_in_gap(c, request, response) && response->from >= request->acked)
+        if (!lies_in_gap(request, response) && response->from >= request->acked)
             return unlink_after(c, NULL);
         if (response->from < request->acked)
             return NULL; /* the request came after it */

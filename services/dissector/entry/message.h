@@ -25,6 +25,7 @@ struct message {
     int64_t first_ns, last_ns;              /* of the first and the last byte */
     struct place at;                        /* of the last byte */
     uint64_t from, to, acked;               /* offsets in its own stream; and how far the other side's stream had been received when it began */
+    uint64_t gap_end;                       /* behind the last gap of its own stream before it; 0: none */
     uint64_t key;                           /* pairing */
     int32_t status;                         /* status_code; 0: none */
     uint32_t body_max;                      /* bytes kept of a body; 0: as many as the parser gives */

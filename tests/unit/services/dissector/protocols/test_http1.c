@@ -222,6 +222,27 @@ static void after_a_gap_the_next_message_is_found(void **state)
     rig_free(rig);
 }
 
+/* Two holes: one that took a response, and one that ends the next response. The first keeps them apart still. */
+static void a_second_hole_does_not_hide_the_first(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(PORT, REDACT_ON);
+    rig_say(rig, SIDE_CLIENT, GET("/1"), -1);
+    rig_lose(rig, SIDE_SERVER, 200);
+    rig_say(rig, SIDE_SERVER, "the end of a body", -1);
+    rig_say(rig, SIDE_CLIENT, GET("/2"), -1);
+    rig_say(rig, SIDE_SERVER, "HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx", -1);
+    rig_lose(rig, SIDE_SERVER, 7);
+    rig_say(rig, SIDE_CLIENT, GET("/3"), -1);
+    rig_say(rig, SIDE_SERVER, OK("three", "5"), -1);
+    rig_finish(rig);
+    assert_int_equal(rig_count(rig), 3);
+    expect(rig, 0, "path=/1|status_code=0|incomplete=gap");
+    expect(rig, 1, "path=/2|status_code=201|incomplete=gap|response.body=x");
+    expect(rig, 2, "path=/3|status_code=200|incomplete=");
+    rig_free(rig);
+}
+
 /* The response to a lost HEAD has a length and no body: the next response is not taken for one. */
 static void a_lost_head_request_costs_no_response(void **state)
 {
@@ -381,7 +402,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_and_its_response_are_one_entry), cmocka_unit_test(secrets_do_not_come_through), cmocka_unit_test(chunked_bodies_are_put_together), cmocka_unit_test(bodies_end_where_they_should),
         cmocka_unit_test(loose_lines_are_read), cmocka_unit_test(pipelined_requests_get_their_own_responses), cmocka_unit_test(faulty_requests_are_shown), cmocka_unit_test(what_ends_nowhere_is_truncated), cmocka_unit_test(a_response_may_come_early),
-        cmocka_unit_test(lost_bytes_of_bodies_are_counted), cmocka_unit_test(a_hole_inside_a_body_parts_no_pair), cmocka_unit_test(after_a_gap_the_next_message_is_found), cmocka_unit_test(a_lost_head_request_costs_no_response),
+        cmocka_unit_test(lost_bytes_of_bodies_are_counted), cmocka_unit_test(a_hole_inside_a_body_parts_no_pair), cmocka_unit_test(after_a_gap_the_next_message_is_found), cmocka_unit_test(a_second_hole_does_not_hide_the_first), cmocka_unit_test(a_lost_head_request_costs_no_response),
         cmocka_unit_test(a_stream_that_began_before_is_read_from_its_next_message), cmocka_unit_test(the_end_of_the_capture_is_said), cmocka_unit_test(times_are_those_of_the_packets),
         cmocka_unit_test(connect_stays_an_entry), cmocka_unit_test(an_upgrade_hands_over), cmocka_unit_test(an_upgrade_to_http2_hands_over), cmocka_unit_test(large_heads_are_cut),
     };
