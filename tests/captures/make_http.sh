@@ -125,7 +125,7 @@ talk_to_nginx() { # BASE OPTION...
     in_net curl "${options[@]}" "$@" "$base/nothing"
     in_net curl "${options[@]}" "$@" "$base/fails"
     in_net curl "${options[@]}" "$@" -r 10-29 "$base/text.txt"
-    in_net curl "${options[@]}" "$@" -z 2026-01-02T00:00:00Z "$base/hello.txt"
+    in_net curl "${options[@]}" "$@" -z 'Thu, 01 Jan 2026 00:00:00 GMT' "$base/hello.txt"
     in_net curl "${options[@]}" "$@" -X PUT -H 'Expect: 100-continue' --data-binary @"$work/site/text.txt" "$base/chunks"
 }
 talk_http1() {
