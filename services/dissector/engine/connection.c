@@ -86,7 +86,7 @@ void connection_emit(struct conversation *c)
     if (c->tcp)
         add_tcp(c, m);
     message_summary(m, state, strlen(state));
-    enum incomplete reason = c->end == END_EVICTED ? EVICTED : c->end == END_INPUT && strcmp(state, "open") == 0 ? ENDS_AFTER : c->tcp && !c->handshake ? STARTED_BEFORE : WHOLE;
+    enum incomplete reason = c->end == END_EVICTED ? EVICTED : c->end == END_INPUT && strcmp(state, "open") == 0 ? ENDS_AFTER : c->tcp && !c->from_start ? STARTED_BEFORE : WHOLE;
     emit_entry(c, m, NULL, reason, 0);
     c->protocol = NULL;
     give_out_view(c);

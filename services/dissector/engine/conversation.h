@@ -23,7 +23,7 @@ struct conversation;
 struct protocol;
 void *conversation_state(struct conversation *c);
 enum conversation_end conversation_end(const struct conversation *c);
-bool conversation_started_before(const struct conversation *c);   /* no handshake was seen */
+bool conversation_started_before(const struct conversation *c);   /* nothing of a handshake was seen */
 bool conversation_on_port(const struct conversation *c, uint16_t port); /* the server's (or, where it is not known who that is, either) port */
 enum redact_level conversation_redact(const struct conversation *c);
 

@@ -55,7 +55,7 @@ static const struct protocol *ask_all(const struct conversation *c, unsigned dir
 static void give_up(struct conversation *c, unsigned direction)
 {
     struct stream *s = &c->streams[direction];
-    bool middle = !c->handshake || s->gap_end != 0;
+    bool middle = !c->from_start || s->gap_end != 0;
     if (middle && c->detect_tries < DETECT_TRIES_MAX) { /* the next packet may begin a message */
         c->detect_tries++;
         feed_drop_held(c, direction, s->held_size);
@@ -74,7 +74,7 @@ void detect_stream(struct conversation *c, unsigned direction)
     struct stream *s = &c->streams[direction];
     if ((c->detect_no & 1u << direction) && s->held_size < DETECT_BYTES_MAX)
         return; /* the other side may tell */
-    struct sniff sniff = { .data = s->held, .size = s->held_size, .started_before = !c->handshake || s->gap_end != 0 };
+    struct sniff sniff = { .data = s->held, .size = s->held_size, .started_before = !c->from_start || s->gap_end != 0 };
     enum detected detected = DETECT_NO;
     bool more;
     const struct protocol *protocol = ask_all(c, direction, &sniff, &detected, &more);
@@ -85,7 +85,7 @@ void detect_stream(struct conversation *c, unsigned direction)
         return;
     }
     take_side(c, direction, detected, protocol);
-    c->unsure = !c->handshake || c->streams[direction_of(c, SIDE_CLIENT)].gap_end != 0;
+    c->unsure = !c->from_start || c->streams[direction_of(c, SIDE_CLIENT)].gap_end != 0;
     feed_open(c, protocol, NULL);
     unsigned first = direction;
     const struct stream *other = &c->streams[!direction];

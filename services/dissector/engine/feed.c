@@ -308,7 +308,7 @@ void feed_close(struct conversation *c, enum conversation_end end)
 
 void *conversation_state(struct conversation *c) { return c->state; }
 enum conversation_end conversation_end(const struct conversation *c) { return (enum conversation_end)c->end; }
-bool conversation_started_before(const struct conversation *c) { return c->tcp && !c->handshake; }
+bool conversation_started_before(const struct conversation *c) { return c->tcp && !c->from_start; }
 enum redact_level conversation_redact(const struct conversation *c) { return c->shard->options.redact; }
 
 bool conversation_on_port(const struct conversation *c, uint16_t port)

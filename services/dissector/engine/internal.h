@@ -71,6 +71,7 @@ struct conversation {
     bool swapped;                   /* the client is direction 1 */
     bool side_known;                /* by handshake or by content */
     bool handshake;                 /* direction 0 sent a SYN */
+    bool from_start;                /* one of its two packets was seen: nothing was said before */
     bool ignored;                   /* nothing more is parsed */
     bool parsing;                   /* a call into the protocol is under way */
     bool detect_again;

@@ -26,13 +26,16 @@ static void learn_syn(struct conversation *c, struct stream *s, const struct sha
     s->syn = s->isn_known = true;
     s->isn = p->seq;
     s->window_scale = p->window_scale;
-    if (!(p->flags & FLAG_ACK) && s == &c->streams[0])
-        c->handshake = c->side_known = true;
-    else if ((p->flags & FLAG_ACK) && s == &c->streams[1])
-        c->synack_ns = p->time_ns;
-    else if ((p->flags & FLAG_ACK) && s == &c->streams[0] && !c->side_known) { /* the SYN itself was not captured: the one who answers is the server */
-        c->swapped = c->side_known = true;
+    bool answer = p->flags & FLAG_ACK, first = s == &c->streams[0];
+    if (!c->side_known) { /* either packet tells who is the client, and where both streams begin; the other may come later or not at all */
+        c->swapped = answer == first;
+        c->side_known = true;
     }
+    c->from_start = true;
+    if (!answer && first)
+        c->handshake = true;
+    else if (answer && !first)
+        c->synack_ns = p->time_ns;
 }
 
 /* What an acknowledgement says of the other side's stream. Returns its offset there. */
