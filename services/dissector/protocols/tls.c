@@ -468,6 +468,8 @@ static void tls_gap(struct conversation *c, enum side side, uint64_t lost)
     struct tls_state *state = conversation_state(c);
     struct tls_side *s = &state->sides[side];
     bool inside = lost > 0 && lost <= s->record_left && !s->lost;
+    if (inside && side == SIDE_CLIENT) /* of the server, what is lost may be the answer itself */
+        conversation_gap_inside(c, side);
     if (inside && s->record_type == RECORD_APPLICATION_DATA) {
         s->record_left -= (uint32_t)lost;
         return;
