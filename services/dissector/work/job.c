@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include "services/dissector/engine/conversation.h"
 
 static void list_protocols(char *text, size_t room)
@@ -16,14 +17,16 @@ int job_shard_options(const char *const *names, uint32_t count, enum redact_leve
 {
     struct shard_options options = { .redact = redact, .body_max = limits->body_bytes < CONVERSATION_BODY_MAX ? (uint32_t)limits->body_bytes : CONVERSATION_BODY_MAX };
     for (uint32_t i = 0; i < count; i++) {
-        const struct protocol *protocol = protocol_find(names[i], strlen(names[i]));
-        if (!protocol) {
+        uint64_t named = 0; /* HTTP is the name of every version of it */
+        for (size_t k = 0; k < protocols_count; k++)
+            named |= strcasecmp(protocols[k]->name, names[i]) == 0 ? UINT64_C(1) << k : 0;
+        if (!named) {
             char known[300];
             list_protocols(known, sizeof known);
             snprintf(error, STAGE_ERROR_TEXT_MAX, "there is no protocol %.40s; there are: %s", names[i], known);
             return -EINVAL;
         }
-        options.protocols |= UINT64_C(1) << protocol_number(protocol);
+        options.protocols |= named;
     }
     *ret = options;
     return 0;
