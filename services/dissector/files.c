@@ -59,7 +59,10 @@ static int run_plan(const struct dissector_options *o, const struct input_plan *
     struct stage_progress progress = { advance, w };
     struct direct_options direct = { .plan = plan, .work_folder = o->work_folder, .memory = o->memory, .format = dissector_formats[o->format], .output_path = o->output, .protocols = o->protocols.values,
                                      .protocols_count = (uint32_t)o->protocols.count, .where = o->where, .redact = (enum redact_level)o->redact, .limits = { .entries = o->limit }, .problem = problem, .context = w };
-    if (o->workers == 1)
+    bool windows = false; /* of their own: the stages know one for all */
+    for (uint32_t i = 0; i < plan->count; i++)
+        windows = windows || plan->inputs[i].from_ns != plan->from_ns || plan->inputs[i].to_ns != plan->to_ns;
+    if (o->workers == 1 || windows)
         return direct_run(&direct, &progress, result, error);
     return local_run(&direct, (uint32_t)o->workers, &progress, result, error);
 }

@@ -54,7 +54,9 @@ extern const struct protocol *const protocols[];
 extern const size_t protocols_count;
 /* -1: not in the registry. The number is what records carry; it is stable within one build alone. */
 int protocol_number(const struct protocol *protocol);
-/* By name, without case. NULL: none. */
+/* All that go by this name (HTTP is two parsers), without case: a bit per protocol_number(). 0: none. */
+uint64_t protocol_set(const char *name, size_t size);
+/* The first of them. NULL: none. */
 const struct protocol *protocol_find(const char *name, size_t size);
 /* The first thing wrong with the table ("REDIS: no gap"), or NULL. */
 const char *protocol_check(void);

@@ -32,12 +32,19 @@ int protocol_number(const struct protocol *protocol)
     return -1;
 }
 
-const struct protocol *protocol_find(const char *name, size_t size)
+uint64_t protocol_set(const char *name, size_t size)
 {
+    uint64_t set = 0;
     for (size_t i = 0; i < protocols_count; i++)
         if (strncasecmp(protocols[i]->name, name, size) == 0 && protocols[i]->name[size] == '\0')
-            return protocols[i];
-    return NULL;
+            set |= UINT64_C(1) << i;
+    return set;
+}
+
+const struct protocol *protocol_find(const char *name, size_t size)
+{
+    uint64_t set = protocol_set(name, size);
+    return set ? protocols[__builtin_ctzll(set)] : NULL;
 }
 
 static const char *what_is_wrong(const struct protocol *p)

@@ -48,10 +48,8 @@ void counts_add_input(struct stage_result *counts, const struct input_counters *
     counts_add(counts, "packets_in_damaged_blocks", c->lost);
 }
 
-void counts_add_decoder(struct stage_result *counts, struct decoder *decoder)
+void counts_add_decode(struct stage_result *counts, const struct decode_counters *c)
 {
-    const struct decode_counters *c = decoder_counters(decoder);
-    const struct fragment_counters *f = fragments_counters(decoder_fragments(decoder));
     counts_add(counts, "tcp_packets", c->tcp);
     counts_add(counts, "udp_packets", c->udp);
     counts_add(counts, "fragments", c->fragments);
@@ -60,6 +58,10 @@ void counts_add_decoder(struct stage_result *counts, struct decoder *decoder)
     counts_add(counts, "unknown_link_type_packets", c->unknown_link_type);
     counts_add(counts, "malformed_packets", c->malformed);
     counts_add(counts, "tunnelled_packets", c->tunnelled);
+}
+
+void counts_add_fragments(struct stage_result *counts, const struct fragment_counters *f)
+{
     counts_add(counts, "fragmented_datagrams", f->datagrams);
     counts_add(counts, "fragmented_datagrams_given_up", f->timed_out + f->evicted + f->overlapping + f->malformed + f->failed);
 }

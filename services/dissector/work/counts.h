@@ -10,5 +10,6 @@
 void counts_add(struct stage_result *counts, const char *name, uint64_t value);
 void counts_add_shard(struct stage_result *counts, const struct shard_counters *shard);
 void counts_add_input(struct stage_result *counts, const struct input_counters *input);
-void counts_add_decoder(struct stage_result *counts, struct decoder *decoder);
+void counts_add_decode(struct stage_result *counts, const struct decode_counters *decode);
+void counts_add_fragments(struct stage_result *counts, const struct fragment_counters *fragments);
 #endif

@@ -57,7 +57,8 @@ static int collect(const struct direct_options *o, const struct shard_options *s
         r = engines_finish(d.engines, ret, counts);
     if (r == 0) {
         counts_add_input(counts, input_merge_counters(d.merge));
-        counts_add_decoder(counts, d.decoder);
+        counts_add_decode(counts, decoder_counters(d.decoder));
+        counts_add_fragments(counts, fragments_counters(decoder_fragments(d.decoder)));
     }
     engines_free(d.engines);
     input_merge_free(d.merge);

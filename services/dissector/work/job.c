@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include "services/dissector/engine/conversation.h"
 
 static void list_protocols(char *text, size_t room)
@@ -10,23 +9,22 @@ static void list_protocols(char *text, size_t room)
     size_t used = 0;
     text[0] = '\0';
     for (size_t i = 0; i < protocols_count && used < room; i++)
-        used += (size_t)snprintf(text + used, room - used, "%s%s", i ? ", " : "", protocols[i]->name);
+        if (protocol_find(protocols[i]->name, strlen(protocols[i]->name)) == protocols[i]) /* several parsers may go by one name */
+            used += (size_t)snprintf(text + used, room - used, "%s%s", used ? ", " : "", protocols[i]->name);
 }
 
 int job_shard_options(const char *const *names, uint32_t count, enum redact_level redact, const struct stage_limits *limits, struct shard_options *ret, char *error)
 {
     struct shard_options options = { .redact = redact, .body_max = limits->body_bytes < CONVERSATION_BODY_MAX ? (uint32_t)limits->body_bytes : CONVERSATION_BODY_MAX };
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t named = 0; /* HTTP is the name of every version of it */
-        for (size_t k = 0; k < protocols_count; k++)
-            named |= strcasecmp(protocols[k]->name, names[i]) == 0 ? UINT64_C(1) << k : 0;
-        if (!named) {
+        uint64_t set = protocol_set(names[i], strlen(names[i]));
+        if (!set) {
             char known[300];
             list_protocols(known, sizeof known);
             snprintf(error, STAGE_ERROR_TEXT_MAX, "there is no protocol %.40s; there are: %s", names[i], known);
             return -EINVAL;
         }
-        options.protocols |= named;
+        options.protocols |= set;
     }
     *ret = options;
     return 0;

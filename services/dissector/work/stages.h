@@ -43,6 +43,7 @@ struct stage_job {
     const char *where;                  /* "" matches all */
     enum redact_level redact;
     struct stage_limits limits;
+    uint64_t memory;                    /* of entries, of one item; what is more goes through unnamed files in the work folder. 0: RUN_MEMORY_DEFAULT */
 };
 
 /* Called by the stage's own thread, at least each second while the work goes on (in-progress acknowledgements depend on it), never when it stands still. done and total are in any unit. False: stop now with -ECANCELED. */
@@ -60,6 +61,7 @@ struct stage_result {
     char digest[STAGE_DIGEST_TEXT_MAX]; /* finalise: SHA-256 of the canonical dump of all rows, lower-case hex */
     struct stage_counter counters[STAGE_COUNTERS_MAX]; /* names are unique within a stage's result */
     uint32_t counters_count;
+    char problem[STAGE_ERROR_TEXT_MAX]; /* map: what of the input is not whole, a sentence without its name; "" */
 };
 
 /* 0; -ECANCELED where advance said so; another -errno with a sentence in error (STAGE_ERROR_TEXT_MAX): tried again, up to five times; -EINVAL: never to be done, not tried again. */
