@@ -28,7 +28,8 @@ struct http1 {
     struct half halves[2];
     bool begun;
     bool tunnel;                    /* CONNECT waits for its answer: what the client says now is not HTTP */
-    bool upgrade;                   /* so may be what follows a request for an upgrade */
+    bool upgrade, websocket;        /* so may be what follows a request for an upgrade (to WebSocket) */
+    bool answer_lost;               /* perhaps the answer to that was not captured */
     bool switched;
     bool early;                     /* the response under way began before its request was whole: these two are paired here */
     struct message *early_request, *early_response; /* the half of such a pair that is whole already */
@@ -134,8 +135,11 @@ static size_t take_request(struct conversation *c, struct http1 *h, const struct
         h->tunnel = true;
         framing = HTTP1_NO_BODY;
     }
-    if (http_headers_get(headers, HTTP_KNOWN_UPGRADE))
+    if (http_headers_get(headers, HTTP_KNOWN_UPGRADE)) {
         h->upgrade = true;
+        h->websocket = http_headers_has_token(headers, HTTP_KNOWN_UPGRADE, "websocket");
+        h->answer_lost = false;
+    }
     half->may_lack_body = false;
     return begin_body(c, SIDE_CLIENT, half, m, framing, headers, data + head_size, size - head_size);
 }
@@ -213,7 +217,7 @@ static int64_t step_head(struct conversation *c, enum side side, struct half *ha
     if (empty && empty != SIZE_MAX)
         return (int64_t)empty;
     int64_t n = http1_read_head(data, size, side == SIDE_SERVER, &half->scanned, &head, &headers);
-    if (n < 0 && side == SIDE_CLIENT && h->upgrade)
+    if (n < 0 && side == SIDE_CLIENT && h->upgrade && !h->answer_lost)
         return 0;
     if (n <= 0) {
         half->scanned = n < 0 ? 0 : half->scanned;
@@ -349,6 +353,10 @@ static void gap(struct conversation *c, enum side side, uint64_t lost)
         h->tunnel = false;
         conversation_detect_again(c);
     }
+    if (side == SIDE_SERVER)
+        h->answer_lost = true;
+    else if (lost == 0 && h->upgrade && h->websocket && h->answer_lost) /* the client does not speak HTTP any more: it was answered */
+        websocket_guess(conversation_switch(c, &protocol_websocket));
     if (!half->message) {
         half->phase = PHASE_LOST;
         half->scanned = 0;

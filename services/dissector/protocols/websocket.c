@@ -87,6 +87,18 @@ void websocket_agree(void *state, const char *extensions, size_t size)
         }
 }
 
+void websocket_guess(void *state)
+{
+    struct websocket *w = state;
+    if (!w)
+        return;
+    w->deflate = true;
+    for (enum side side = SIDE_CLIENT; side <= SIDE_SERVER; side++) {
+        w->halves[side].lost = true;
+        websocket_inflate_lost(&w->halves[side].inflate);
+    }
+}
+
 /* What RFC 6455 demands beyond what makes a frame readable: clients mask and servers do not, control frames are short. Only asked where a frame is looked for. */
 static bool is_proper(const struct frame *f, enum side side)
 {

@@ -158,6 +158,26 @@ static void a_lost_window_is_said(void **state)
     }
 }
 
+/* The 101 was not captured; the client's frames tell that there was one. */
+static void a_lost_answer_is_guessed(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(PORT, REDACT_ON);
+    rig_say(rig, SIDE_CLIENT, UPGRADE, -1);
+    rig_lose(rig, SIDE_SERVER, 150);
+    rig_say(rig, SIDE_SERVER, "\x81\x05" "first", -1);
+    rig_say(rig, SIDE_CLIENT, "\x81\x82\x01\x02\x03\x04iq", -1);
+    rig_say(rig, SIDE_CLIENT, "\x81\x82\x01\x02\x03\x04iq", -1);
+    rig_say(rig, SIDE_SERVER, "\x81\x05" "again\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00", 16);
+    rig_finish(rig);
+    assert_int_equal(rig_count(rig), 4);
+    expect(rig, 0, "ws_request_payload_data=hs|incomplete=");
+    expect(rig, 1, "ws_response_payload_data=again|incomplete=");
+    expect(rig, 2, "ws_response_payload_data=|ws_response_payload_length=7|incomplete=gap");
+    expect(rig, 3, "path=/ws|incomplete=gap");
+    rig_free(rig);
+}
+
 static void the_end_is_said(void **state)
 {
     (void)state;
@@ -174,7 +194,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_are_entries), cmocka_unit_test(what_is_not_allowed_is_shown), cmocka_unit_test(fragments_are_put_together), cmocka_unit_test(deflated_messages_are_read), cmocka_unit_test(a_bomb_does_not_go_off),
-        cmocka_unit_test(gaps_are_said), cmocka_unit_test(a_lost_window_is_said), cmocka_unit_test(the_end_is_said),
+        cmocka_unit_test(gaps_are_said), cmocka_unit_test(a_lost_window_is_said), cmocka_unit_test(a_lost_answer_is_guessed), cmocka_unit_test(the_end_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
