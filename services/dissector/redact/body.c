@@ -162,16 +162,26 @@ enum body_kind { BODY_OTHER, BODY_JSON, BODY_FORM, BODY_MULTIPART };
 /* By the type that was told, else by what it looks like: browsers send JSON as text/plain, too. */
 static enum body_kind kind_of(const char *type, size_t type_size, const char *text, size_t size)
 {
-    for (size_t i = 0; i + 4 <= type_size; i++) {
-        if (REDACT_IS(type + i, 4, "json"))
-            return BODY_JSON;
-        if (type_size - i >= 12 && REDACT_IS(type + i, 12, "event-stream")) /* lines of JSON, mostly */
-            return BODY_JSON;
-        if (type_size - i >= 10 && REDACT_IS(type + i, 10, "urlencoded"))
-            return BODY_FORM;
-        if (type_size - i >= 10 && REDACT_IS(type + i, 10, "multipart/"))
-            return BODY_MULTIPART;
-    }
+    for (size_t i = 0; i + 4 <= type_size; i++)
+        switch (type[i] | 32) {
+        case 'j':
+            if (REDACT_IS(type + i, 4, "json"))
+                return BODY_JSON;
+            break;
+        case 'e':
+            if (type_size - i >= 12 && REDACT_IS(type + i, 12, "event-stream")) /* lines of JSON, mostly */
+                return BODY_JSON;
+            break;
+        case 'u':
+            if (type_size - i >= 10 && REDACT_IS(type + i, 10, "urlencoded"))
+                return BODY_FORM;
+            break;
+        case 'm':
+            if (type_size - i >= 10 && REDACT_IS(type + i, 10, "multipart/"))
+                return BODY_MULTIPART;
+            break;
+        default: break;
+        }
     size_t at = skip_space(text, 0, size);
     if (at < size && (text[at] == '{' || text[at] == '['))
         return BODY_JSON;

@@ -94,10 +94,31 @@ static size_t cut_user_info(struct redact_writer *w, size_t at, size_t size, con
 enum { CHAR_URL = 1 /* a pair of a URL begins behind it */, CHAR_FORM = 2, CHAR_EQUALS = 4, CHAR_COLON = 8 };
 static const uint8_t classes[256] = { ['?'] = CHAR_URL, ['&'] = CHAR_URL | CHAR_FORM, ['#'] = CHAR_URL, [';'] = CHAR_URL | CHAR_FORM, ['='] = CHAR_EQUALS, [':'] = CHAR_COLON };
 
+/* Without an '@' there is no user info: from one '=' to the next, and the name is what stands before it. */
+static void cut_values(struct redact_writer *w, size_t at, size_t size, uint8_t separator, const char *ends)
+{
+    const char *equals;
+    for (size_t from = at; from < size && (equals = memchr(w->text + from, '=', size - from));) {
+        size_t value = (size_t)(equals - w->text) + 1, name = value - 1;
+        while (name > at && !(classes[(uint8_t)w->text[name - 1]] & (separator | CHAR_EQUALS)))
+            name--;
+        bool begins = name == at || w->text[name - 1] != '='; /* or it is a part of a value */
+        from = value;
+        if (begins && redact_is_secret_name(w->text + name, value - 1 - name)) {
+            from = redact_find_any(w->text, value, size, ends);
+            redact_writer_cut(w, value, from);
+        }
+    }
+}
+
 void redact_pairs(struct redact_writer *w, size_t at, size_t size, enum redact_pairs_of of)
 {
     const uint8_t separator = of == REDACT_PAIRS_OF_URL ? CHAR_URL : CHAR_FORM;
     const char *ends = of == REDACT_PAIRS_OF_URL ? "&#" : "&";
+    if (at < size && !memchr(w->text + at, '@', size - at)) {
+        cut_values(w, at, size, separator, ends);
+        return;
+    }
     while (at < size) {
         size_t end = at, equals = SIZE_MAX, colon = SIZE_MAX;
         for (uint8_t class; end < size && !((class = classes[(uint8_t)w->text[end]]) & separator); end++) {

@@ -34,6 +34,7 @@ static void urls_lose_their_secrets(void **state)
         { "token=abc&x=1", "token=[redacted]&x=1" }, { "x=1&token=abc", "x=1&token=[redacted]" }, { "?key=1", "?key=[redacted]" },
         { "/a?token=", "/a?token=" }, { "/a?token", "/a?token" }, { "/a?TOKEN=b", "/a?TOKEN=[redacted]" }, { "/a?pass%77ord=b", "/a?pass%77ord=[redacted]" },
         { "/a?password=b;c=d&e=f", "/a?password=[redacted]&e=f" }, { "/a?b=c;password=d", "/a?b=c;password=[redacted]" }, { "/a?password=b?c", "/a?password=[redacted]" },
+        { "/a?x=token=b&y=z", "/a?x=token=b&y=z" }, { "/a?=token=b", "/a?=token=b" }, { "/a?==&token=b=c&x==", "/a?==&token=[redacted]&x==" }, { "/a?x=a@b&token=b=c&y=key=d", "/a?x=a@b&token=[redacted]&y=key=d" },
         { "/a;token=b/c", "/a;token=[redacted]" }, { "/cb#access_token=a&x=b", "/cb#access_token=[redacted]&x=b" },
         { "http://h/a?token=b", "http://h/a?token=[redacted]" }, { "http://u:p@h/a", "http://[redacted]@h/a" }, { "https://u@h", "https://[redacted]@h" }, { "http://u:p@w@h/a@b", "http://[redacted]@h/a@b" },
         { "http://u:p;x&y=z@h/?token=b", "http://[redacted]@h/?token=[redacted]" }, { "//u:p@h/", "//[redacted]@h/" }, { "u:p@h:443", "[redacted]@h:443" }, { "mailto:a@b", "mailto:a@b" },
