@@ -91,7 +91,7 @@ static void test_errors(void **state)
     struct rig *rig = call_over(&c);
     assert_int_equal(rig_count(rig), 5);
     assert_field(rig, 0, "grpc_status", "5");
-    assert_field(rig, 0, "grpc_message", "no café 100% %zz%4");
+    assert_field(rig, 0, "grpc_message", "no caf\xc3\xa9 100% %zz%4");
     assert_field(rig, 0, "grpc_request_messages", "0");
     assert_string_equal(rig_protocol(rig, 1), "GRPC");
     assert_field(rig, 1, "status_code", "502");
