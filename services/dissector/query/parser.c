@@ -73,7 +73,7 @@ static int new_node(struct parser *p, enum node_kind kind, uint32_t at, uint32_t
     if (!n)
         return -ENOMEM;
     p->e->nodes++;
-    n->kind = kind;
+    n->kind = (uint8_t)kind;
     n->at = at;
     n->start = start;
     n->depth = 1;
@@ -302,7 +302,7 @@ static int parse_binary(struct parser *p, unsigned least, struct node **ret)
         struct token t = p->token;
         if ((r = new_node(p, NODE_BINARY, t.at, left->start, &n)) < 0)
             return r;
-        n->op = operator_of(t.kind);
+        n->op = (uint8_t)operator_of(t.kind);
         last = &n->first;
         if ((r = advance(p)) < 0 || (r = parse_binary(p, least + 1, &right)) < 0 || (r = add_child(p, n, &last, left)) < 0 || (r = add_child(p, n, &last, right)) < 0)
             return r;
