@@ -1,4 +1,5 @@
 #include "services/dissector/protocols/http2_frame.h"
+#include <string.h>
 #include "bytes/cursor.h"
 
 #define CHAIN_LEAST 3u
@@ -77,7 +78,13 @@ static int chain_at(const uint8_t *data, size_t size, uint32_t length_max)
 
 bool http2_frame_search(const uint8_t *data, size_t size, uint32_t length_max, size_t *ret_at)
 {
+    if (length_max > HTTP2_SEARCH_LENGTH_MAX)
+        length_max = HTTP2_SEARCH_LENGTH_MAX;
     for (size_t at = 0; at < size; at++) {
+        const uint8_t *zero = memchr(data + at, 0, size - at); /* the first byte of every length below 64 KiB */
+        if (!zero)
+            break;
+        at = (size_t)(zero - data);
         int chain = chain_at(data + at, size - at, length_max);
         if (chain != 0) {
             *ret_at = at;

@@ -40,6 +40,7 @@ bool http2_frame_valid(const struct http2_frame *frame);
 /* Whether a stock sender would send these nine bytes: valid, of a known type, no undefined flag, no reserved bit, not longer than length_max. */
 bool http2_frame_plausible(const uint8_t *data, uint32_t length_max);
 
+#define HTTP2_SEARCH_LENGTH_MAX 65535u /* longer frames are no landmarks: three of them might never be held together, and any three bytes would be a length */
 /* Looks for the first place from which on three plausible frame headers follow each other. True: it is *ret_at. False: there is none yet; the bytes before *ret_at can be dropped, more may show that it is there. */
 bool http2_frame_search(const uint8_t *data, size_t size, uint32_t length_max, size_t *ret_at);
 
