@@ -1,7 +1,7 @@
 /* A b-tree of an SQLite file, filled from left to right: rows come in the order of their ids, index entries in theirs, and every page is written once, full. Source: "Database File Format", section 1.6.
  *
- * This is why: through SQLite's own INSERT a row of a call costs 4 to 5 us and an index 0.5 to 1 us per row; laid out here, with the same bytes, a row costs what its copy and its hash cost, and an index entry 0.05 us
- * (docs/ARCHITECTURE.md, "Decisions"). The result is an ordinary file, which SQLite's integrity check finds whole (tests/unit/services/dissector/database/).
+ * This is why: through SQLite's own INSERT and CREATE INDEX a call costs 6 to 7 us (its detail 2.5 to 3.2, its narrow row 0.7, four indexes 2.8), with journal, sync and locks off and statements prepared; laid out here, with
+ * the same bytes and the hash of the rows, 2.4 (docs/ARCHITECTURE.md, "Decisions"). The result is an ordinary file, which SQLite's integrity check finds whole (tests/unit/services/dissector/database/).
  *
  * One thread. 0 or -errno. */
 #ifndef DISSECTOR_DATABASE_TREE_H
