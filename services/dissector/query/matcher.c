@@ -53,7 +53,7 @@ int query_matcher_open(sqlite3 *db, const struct vocabulary *vocabulary, const c
     m->db = db;
     int r = compile(vocabulary, text, now_ns, &m->expression, error);
     if (r == 0) {
-        select_write(&m->sql, vocabulary, NULL, m->expression.root, NULL, 0, SELECT_ALL, &parameters);
+        select_write(&m->sql, &(struct select){ .vocabulary = vocabulary, .root = m->expression.root, .from = SELECT_ALL }, &parameters);
         r = functions_register(db);
         if (r == 0)
             r = sql_prepare(db, &m->sql, &m->statement);

@@ -65,17 +65,20 @@ static void write_ids(struct sql *sql, enum select_from from, struct select_para
     }
 }
 
-void select_write(struct sql *sql, const struct vocabulary *vocabulary, sqlite3 *paths, const struct node *root, const struct variable *const *fields, uint32_t fields_count, enum select_from from,
-                  struct select_parameters *ret)
+void select_write(struct sql *sql, const struct select *select, struct select_parameters *ret)
 {
     const struct node *conjuncts[SELECT_CONJUNCTS_MAX];
-    unsigned count = select_conjuncts(root, conjuncts);
+    unsigned count = select_conjuncts(select->root, conjuncts);
     struct sql where = { 0 };
-    struct translation t = { .sql = sql, .vocabulary = vocabulary, .paths = paths };
+    struct translation t = { .sql = sql, .vocabulary = select->vocabulary, .paths = select->paths };
     sql_put(sql, "SELECT entry.id");
-    for (uint32_t i = 0; i < fields_count; i++) {
+    for (uint32_t i = 0; i < select->fields_count; i++) {
         sql_put(sql, ", ");
-        translate_variable(&t, fields[i]);
+        translate_variable(&t, select->fields[i]);
+    }
+    if (select->further) {
+        sql_put(sql, ", ");
+        translate(&t, select->further);
     }
     /* The joins are known only when the condition is; it goes on counting parameters where the fields stopped. */
     where.values = sql->values;
@@ -87,7 +90,7 @@ void select_write(struct sql *sql, const struct vocabulary *vocabulary, sqlite3 
         sql_put(&where, " AND ");
         write_condition(&t, conjuncts[i]);
     }
-    write_ids(&where, from, ret);
+    write_ids(&where, select->from, ret);
     sql_put(&where, " ORDER BY entry.id");
     sql->values = where.values;
     sql->count = where.count;

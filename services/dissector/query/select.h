@@ -16,9 +16,18 @@ struct select_parameters { int first, last, listed; };
 
 /* What && joins at the top: an entry must satisfy each. Returns how many; none for an empty expression. */
 unsigned select_conjuncts(const struct node *root, const struct node *ret[SELECT_CONJUNCTS_MAX]);
-/* "SELECT entry.id, fields FROM ... WHERE expression AND ids ORDER BY entry.id". paths: see translate.h. root may be NULL. The sql goes to sql_prepare and must be freed. */
-void select_write(struct sql *sql, const struct vocabulary *vocabulary, sqlite3 *paths, const struct node *root, const struct variable *const *fields, uint32_t fields_count, enum select_from from,
-                  struct select_parameters *ret);
+/* "SELECT entry.id, fields, further FROM ... WHERE expression AND ids ORDER BY entry.id". */
+struct select {
+    const struct vocabulary *vocabulary;
+    sqlite3 *paths;                     /* see translate.h */
+    const struct node *root;            /* NULL: all */
+    const struct variable *const *fields;
+    uint32_t fields_count;
+    const struct node *further;         /* NULL: none */
+    enum select_from from;
+};
+/* The sql goes to sql_prepare and must be freed. */
+void select_write(struct sql *sql, const struct select *select, struct select_parameters *ret);
 /* "SELECT what FROM peer AS src_peer WHERE expression": the endpoints for which the expression, which reads nothing but one of them, is true (or, negated, false). */
 void select_write_peers(struct sql *sql, const struct vocabulary *vocabulary, const char *what, const struct node *n, bool src, bool negated);
 #endif

@@ -1,0 +1,30 @@
+/* One file of a dissection, open for reading, with the functions of expressions. It never changes once it is published, so it is opened as immutable: without locks, also from a folder that cannot be written. */
+#ifndef DISSECTOR_QUERY_QUERY_FILE_H
+#define DISSECTOR_QUERY_QUERY_FILE_H
+#include <sqlite3.h>
+#include "services/dissector/query/error.h"
+#include "services/dissector/query/vocabulary.h"
+
+#define QUERY_FILE_PROTOCOLS_MAX 256u
+#define QUERY_FILE_PROTOCOL_NAME_MAX 32u
+#define QUERY_FILE_VALUE_BYTES_MAX (64 * 1024 * 1024)  /* no value of an entry is larger than a message, 1 MiB */
+#define QUERY_FILE_CACHE_KIB 16384                      /* of pages */
+#define QUERY_FILE_OPS_PER_LOOK 20000                   /* SQLite's steps between two looks at the clock: some tenths of a millisecond */
+
+struct query_file {
+    sqlite3 *db;
+    int64_t first, last;                    /* ids; none: first > last */
+    uint32_t protocols_count;
+    struct { int64_t id; char name[QUERY_FILE_PROTOCOL_NAME_MAX]; } protocols[QUERY_FILE_PROTOCOLS_MAX];
+    int64_t deadline_ns;                    /* of the monotonic clock; 0: none. Past it statements end with SQLITE_INTERRUPT */
+};
+/* ret must stay where it is until it is closed. -ENOENT: no such file; -EINVAL: no dissection of this version; -EIO, -ENOMEM. */
+int query_file_open(const char *path, struct query_file *ret, struct query_error *error);
+void query_file_close(struct query_file *file);
+/* Puts what went wrong into error; r is what sql_prepare or a step said. Returns it, or -ETIMEDOUT where the deadline was the reason. */
+int query_file_failed(const struct query_file *file, int r, struct query_error *error);
+/* The timestamp of an entry. -EIO: it is not there. */
+int query_file_timestamp(const struct query_file *file, int64_t id, int64_t *ret_ns);
+/* The least id whose timestamp is not before ns; last + 1: none. By bisection: timestamps grow with ids. */
+int query_file_find_time(const struct query_file *file, int64_t ns, int64_t *ret_id);
+#endif
