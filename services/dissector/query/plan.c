@@ -20,11 +20,11 @@ static void write_ids(struct sql *sql, int64_t first, int64_t last)
 /* The partial index of all protocols but the most frequent, which has the number 1. */
 static bool write_rare(struct sql *sql, uint64_t set)
 {
-    uint64_t unknown = ~((UINT64_C(1) << plan_protocol_bit(INT64_MAX)) - 1) & ~PLAN_PROTOCOLS_KNOWN;
+    uint64_t unknown = ~((UINT64_C(1) << query_plan_protocol_bit(INT64_MAX)) - 1) & ~PLAN_PROTOCOLS_KNOWN;
     if ((set & 3) || (set & unknown))
         return false;
     sql_put(sql, "SELECT id FROM entry INDEXED BY entry_rare WHERE protocol > 1 AND protocol IN (-1");
-    for (unsigned i = 2; i < plan_protocol_bit(INT64_MAX); i++)
+    for (unsigned i = 2; i < query_plan_protocol_bit(INT64_MAX); i++)
         if (set >> i & 1) {
             sql_put(sql, ", ");
             sql_bind_int(sql, i);
@@ -45,10 +45,10 @@ static bool write_error(struct sql *sql, const struct comparison *comparison)
     return true;
 }
 
-static bool write_peers(struct sql *sql, const struct plan_context *c, const struct node *n)
+static bool write_peers(struct sql *sql, const struct query_plan_context *c, const struct node *n)
 {
     struct peers peers;
-    if (!plan_peers_of(c, n, false, &peers) || peers.count > (int64_t)PLAN_PEERS_MAX)
+    if (!query_plan_peers_of(c, n, false, &peers) || peers.count > (int64_t)PLAN_PEERS_MAX)
         return false;
     const char *side = peers.src ? "src" : "dst";
     sql_format(sql, "SELECT id FROM entry INDEXED BY entry_%s WHERE %s IN (", side, side);
@@ -73,20 +73,20 @@ static bool write_connection(struct sql *sql, int64_t number)
     return true;
 }
 
-bool plan_write_probe(struct sql *sql, const struct query_file *file, const struct vocabulary *vocabulary, const struct node *n, int64_t first, int64_t last)
+bool query_plan_write_probe(struct sql *sql, const struct query_file *file, const struct vocabulary *vocabulary, const struct node *n, int64_t first, int64_t last)
 {
-    struct plan_context c = { file, vocabulary };
+    struct query_plan_context c = { file, vocabulary };
     struct comparison comparison;
     int64_t least, greatest;
-    uint64_t set = plan_protocols_of(&c, n);
-    bool fits, compares = plan_comparison(n, &comparison) && comparison.variable->zone;
+    uint64_t set = query_plan_protocols_of(&c, n);
+    bool fits, compares = query_plan_comparison(n, &comparison) && comparison.variable->zone;
     if (set)
         fits = write_rare(sql, set);
     else if (compares && strcmp(comparison.variable->zone, "connection") == 0 && comparison.op == OP_EQUAL)
         fits = write_connection(sql, comparison.literal->number);
     else if (compares && strcmp(comparison.variable->zone, "status") == 0)
         fits = write_error(sql, &comparison);
-    else if (plan_path_range(&c, n, &least, &greatest))
+    else if (query_plan_path_range(&c, n, &least, &greatest))
         fits = write_path(sql, least, greatest);
     else
         fits = write_peers(sql, &c, n);
@@ -102,13 +102,13 @@ static int compare_ids(const void *a, const void *b)
 }
 
 /* Candidates of one conjunct into ids, at most one more than PLAN_CANDIDATES_MAX; then it is too many. Returns how many. */
-static int64_t probe(const struct plan_context *c, const struct node *n, int64_t first, int64_t last, int64_t *ids)
+static int64_t probe(const struct query_plan_context *c, const struct node *n, int64_t first, int64_t last, int64_t *ids)
 {
     MEM_CLEANUP(sql_free) struct sql sql = { 0 };
     MEM_CLEANUP(sql_finalize_p) sqlite3_stmt *statement = NULL;
     uint32_t count = 0;
     int r;
-    if (!plan_write_probe(&sql, c->file, c->vocabulary, n, first, last))
+    if (!query_plan_write_probe(&sql, c->file, c->vocabulary, n, first, last))
         return PLAN_CANDIDATES_MAX + 1;
     r = sql_prepare(c->file->db, &sql, &statement);
     if (r < 0)
@@ -119,7 +119,7 @@ static int64_t probe(const struct plan_context *c, const struct node *n, int64_t
 }
 
 /* The conjunct with the fewest candidates. */
-static int probe_all(const struct plan_context *c, const struct node *root, int64_t first, int64_t last, struct plan *p)
+static int probe_all(const struct query_plan_context *c, const struct node *root, int64_t first, int64_t last, struct query_plan *p)
 {
     const struct node *conjuncts[SELECT_CONJUNCTS_MAX];
     unsigned count = select_conjuncts(root, conjuncts);
@@ -148,21 +148,21 @@ static int probe_all(const struct plan_context *c, const struct node *root, int6
 }
 
 /* Neighbours become one. */
-static void add_range(struct plan *p, int64_t first, int64_t last)
+static void add_range(struct query_plan *p, int64_t first, int64_t last)
 {
     if (first > last)
         return;
     if (p->ranges_count && (p->ranges[p->ranges_count - 1].last + 1 >= first || p->ranges_count == PLAN_ZONES_MAX))
         p->ranges[p->ranges_count - 1].last = last;
     else
-        p->ranges[p->ranges_count++] = (struct plan_range){ first, last };
+        p->ranges[p->ranges_count++] = (struct query_plan_range){ first, last };
 }
 
-static int find_zones(const struct plan_context *c, const struct node *root, int64_t first, int64_t last, struct plan *p)
+static int find_zones(const struct query_plan_context *c, const struct node *root, int64_t first, int64_t last, struct query_plan *p)
 {
     MEM_CLEANUP(sql_free) struct sql sql = { 0 };
     MEM_CLEANUP(sql_finalize_p) sqlite3_stmt *statement = NULL;
-    plan_write_zones(&sql, c->file, c->vocabulary, root, first, last);
+    query_plan_write_zones(&sql, c->file, c->vocabulary, root, first, last);
     int r = sql_prepare(c->file->db, &sql, &statement);
     if (r < 0)
         return r;
@@ -173,9 +173,9 @@ static int find_zones(const struct plan_context *c, const struct node *root, int
     return r == SQLITE_DONE ? 0 : -EIO;
 }
 
-int plan_make(const struct query_file *file, const struct vocabulary *vocabulary, const struct node *root, int64_t first, int64_t last, struct plan *ret)
+int query_plan_make(const struct query_file *file, const struct vocabulary *vocabulary, const struct node *root, int64_t first, int64_t last, struct query_plan *ret)
 {
-    struct plan_context c = { file, vocabulary };
+    struct query_plan_context c = { file, vocabulary };
     memset(ret, 0, sizeof *ret);
     if (first > last)
         return 0;
@@ -183,7 +183,7 @@ int plan_make(const struct query_file *file, const struct vocabulary *vocabulary
     return r < 0 || ret->listed ? r : find_zones(&c, root, first, last, ret);
 }
 
-void plan_free(struct plan *p)
+void query_plan_free(struct query_plan *p)
 {
     free(p->ids);
     p->ids = NULL;

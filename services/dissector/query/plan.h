@@ -13,20 +13,20 @@
 #define PLAN_PEERS_MAX 1000u            /* endpoints that an index of src or dst is asked for */
 #define PLAN_ZONES_MAX 1024u            /* of a file: DATABASE_PART_ROWS / DATABASE_ZONE_ROWS are 245 */
 
-struct plan_range { int64_t first, last; };
-struct plan {
+struct query_plan_range { int64_t first, last; };
+struct query_plan {
     bool listed;                        /* ids says which; else ranges */
     int64_t *ids;                       /* ascending */
     uint32_t ids_count;
-    struct plan_range ranges[PLAN_ZONES_MAX]; /* ascending, apart */
+    struct query_plan_range ranges[PLAN_ZONES_MAX]; /* ascending, apart */
     uint32_t ranges_count;
 };
-/* Within ids first..last. root may be NULL. -EIO (sqlite3_errmsg), -ENOMEM. plan_free afterwards, also on failure. */
-int plan_make(const struct query_file *file, const struct vocabulary *vocabulary, const struct node *root, int64_t first, int64_t last, struct plan *ret);
-void plan_free(struct plan *plan);
+/* Within ids first..last. root may be NULL. -EIO (sqlite3_errmsg), -ENOMEM. query_plan_free afterwards, also on failure. */
+int query_plan_make(const struct query_file *file, const struct vocabulary *vocabulary, const struct node *root, int64_t first, int64_t last, struct query_plan *ret);
+void query_plan_free(struct query_plan *plan);
 
 /* "SELECT id FROM entry INDEXED BY ... WHERE ..." for what one conjunct leads to; false: no index serves it. */
-bool plan_write_probe(struct sql *sql, const struct query_file *file, const struct vocabulary *vocabulary, const struct node *conjunct, int64_t first, int64_t last);
+bool query_plan_write_probe(struct sql *sql, const struct query_file *file, const struct vocabulary *vocabulary, const struct node *conjunct, int64_t first, int64_t last);
 /* "SELECT first, last FROM zone WHERE ...": zones that may hold what satisfies the expression. */
-void plan_write_zones(struct sql *sql, const struct query_file *file, const struct vocabulary *vocabulary, const struct node *root, int64_t first, int64_t last);
+void query_plan_write_zones(struct sql *sql, const struct query_file *file, const struct vocabulary *vocabulary, const struct node *root, int64_t first, int64_t last);
 #endif

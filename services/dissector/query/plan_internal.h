@@ -3,21 +3,21 @@
 #define DISSECTOR_QUERY_PLAN_INTERNAL_H
 #include "services/dissector/query/plan.h"
 
-struct plan_context { const struct query_file *file; const struct vocabulary *vocabulary; };
+struct query_plan_context { const struct query_file *file; const struct vocabulary *vocabulary; };
 
 /* variable op literal; turned round where it is written the other way. */
 struct comparison { const struct variable *variable; const struct node *literal; enum operator op; };
-bool plan_comparison(const struct node *n, struct comparison *ret);
-enum operator plan_turn(enum operator op);
+bool query_plan_comparison(const struct node *n, struct comparison *ret);
+enum operator query_plan_turn(enum operator op);
 
 /* The file's protocols for which a flag, or protocol == "X", is true, as bits; 0: it is neither. */
 #define PLAN_PROTOCOLS_KNOWN (UINT64_C(1) << 63)    /* set beside them, so that an empty set differs from none */
-uint64_t plan_protocols_of(const struct plan_context *c, const struct node *n);
-unsigned plan_protocol_bit(int64_t id);
+uint64_t query_plan_protocols_of(const struct query_plan_context *c, const struct node *n);
+unsigned query_plan_protocol_bit(int64_t id);
 
 /* path == "..." or path.startsWith("..."): a range of path numbers. */
-bool plan_path_range(const struct plan_context *c, const struct node *n, int64_t *ret_first, int64_t *ret_last);
+bool query_plan_path_range(const struct query_plan_context *c, const struct node *n, int64_t *ret_first, int64_t *ret_last);
 /* What asks for one endpoint only: the endpoints for which it is true. */
 struct peers { bool src; int64_t count, least, greatest; };
-bool plan_peers_of(const struct plan_context *c, const struct node *n, bool negated, struct peers *ret);
+bool query_plan_peers_of(const struct query_plan_context *c, const struct node *n, bool negated, struct peers *ret);
 #endif

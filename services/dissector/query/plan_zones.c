@@ -7,7 +7,7 @@
 #include "services/dissector/query/plan_internal.h"
 #include "services/dissector/query/select.h"
 
-enum operator plan_turn(enum operator op)
+enum operator query_plan_turn(enum operator op)
 {
     return op == OP_LESS ? OP_GREATER : op == OP_LESS_EQUAL ? OP_GREATER_EQUAL : op == OP_GREATER ? OP_LESS : op == OP_GREATER_EQUAL ? OP_LESS_EQUAL : op;
 }
@@ -18,7 +18,7 @@ static enum operator opposite(enum operator op)
     return (enum operator)others[op];
 }
 
-bool plan_comparison(const struct node *n, struct comparison *ret)
+bool query_plan_comparison(const struct node *n, struct comparison *ret)
 {
     if (n->kind != NODE_BINARY || n->op < OP_LESS || n->op > OP_NOT_EQUAL)
         return false;
@@ -26,18 +26,18 @@ bool plan_comparison(const struct node *n, struct comparison *ret)
     if (a->kind == NODE_VARIABLE && b->kind == NODE_LITERAL)
         *ret = (struct comparison){ a->variable, b, (enum operator)n->op };
     else if (a->kind == NODE_LITERAL && b->kind == NODE_VARIABLE)
-        *ret = (struct comparison){ b->variable, a, plan_turn((enum operator)n->op) };
+        *ret = (struct comparison){ b->variable, a, query_plan_turn((enum operator)n->op) };
     else
         return false;
     return true;
 }
 
-uint64_t plan_protocols_of(const struct plan_context *c, const struct node *n)
+uint64_t query_plan_protocols_of(const struct query_plan_context *c, const struct node *n)
 {
     struct comparison comparison;
     uint64_t set = 0;
     bool flag = n->kind == NODE_VARIABLE && n->variable->place == VARIABLE_FLAG;
-    bool named = plan_comparison(n, &comparison) && comparison.variable->any_case && comparison.op == OP_EQUAL;
+    bool named = query_plan_comparison(n, &comparison) && comparison.variable->any_case && comparison.op == OP_EQUAL;
     if (!flag && !named)
         return 0;
     for (uint32_t i = 0; i < c->file->protocols_count; i++) {
@@ -45,18 +45,18 @@ uint64_t plan_protocols_of(const struct plan_context *c, const struct node *n)
         for (size_t p = 0; flag && p < c->vocabulary->protocols_count; p++)
             in = in || ((n->variable->protocols >> p & 1) && strcmp(c->file->protocols[i].name, c->vocabulary->protocols[p]->name) == 0);
         if (in)
-            set |= UINT64_C(1) << plan_protocol_bit(c->file->protocols[i].id);
+            set |= UINT64_C(1) << query_plan_protocol_bit(c->file->protocols[i].id);
     }
     return set | PLAN_PROTOCOLS_KNOWN;
 }
 
-unsigned plan_protocol_bit(int64_t id) { return id >= 0 && id < DATABASE_PROTOCOL_BITS ? (unsigned)id : DATABASE_PROTOCOL_BITS; }
+unsigned query_plan_protocol_bit(int64_t id) { return id >= 0 && id < DATABASE_PROTOCOL_BITS ? (unsigned)id : DATABASE_PROTOCOL_BITS; }
 
-bool plan_path_range(const struct plan_context *c, const struct node *n, int64_t *ret_first, int64_t *ret_last)
+bool query_plan_path_range(const struct query_plan_context *c, const struct node *n, int64_t *ret_first, int64_t *ret_last)
 {
     struct comparison comparison;
     const struct node *text = NULL;
-    bool exact = plan_comparison(n, &comparison) && comparison.op == OP_EQUAL && comparison.variable->place == VARIABLE_PATH;
+    bool exact = query_plan_comparison(n, &comparison) && comparison.op == OP_EQUAL && comparison.variable->place == VARIABLE_PATH;
     if (exact)
         text = comparison.literal;
     else if (n->kind == NODE_METHOD && n->function == FUNCTION_STARTS_WITH && n->first->kind == NODE_VARIABLE && n->first->variable->place == VARIABLE_PATH && n->first->next->kind == NODE_LITERAL)
@@ -64,7 +64,7 @@ bool plan_path_range(const struct plan_context *c, const struct node *n, int64_t
     return text && database_path_range(c->file->db, text->text, text->size, exact, ret_first, ret_last) == 0;
 }
 
-bool plan_peers_of(const struct plan_context *c, const struct node *n, bool negated, struct peers *ret)
+bool query_plan_peers_of(const struct query_plan_context *c, const struct node *n, bool negated, struct peers *ret)
 {
     MEM_CLEANUP(sql_free) struct sql sql = { 0 };
     MEM_CLEANUP(sql_finalize_p) sqlite3_stmt *statement = NULL;
@@ -134,9 +134,9 @@ static void write_protocols(struct sql *sql, uint64_t set, bool negated)
     sql_put(sql, " <> 0)");
 }
 
-static void write_zone(const struct plan_context *c, struct sql *sql, const struct node *n, bool negated);
+static void write_zone(const struct query_plan_context *c, struct sql *sql, const struct node *n, bool negated);
 
-static void write_row(const struct plan_context *c, struct sql *sql, const struct node *n, bool negated)
+static void write_row(const struct query_plan_context *c, struct sql *sql, const struct node *n, bool negated)
 {
     const char *sign = (n->kind == NODE_AND) != negated ? " AND " : " OR ";
     sql_put(sql, "(");
@@ -148,32 +148,32 @@ static void write_row(const struct plan_context *c, struct sql *sql, const struc
     sql_put(sql, ")");
 }
 
-static bool write_leaf(const struct plan_context *c, struct sql *sql, const struct node *n, bool negated)
+static bool write_leaf(const struct query_plan_context *c, struct sql *sql, const struct node *n, bool negated)
 {
     struct comparison comparison;
     struct peers peers;
     int64_t first, last;
-    uint64_t set = plan_protocols_of(c, n);
+    uint64_t set = query_plan_protocols_of(c, n);
     if (set) {
         write_protocols(sql, set, negated);
         return true;
     }
-    if (plan_comparison(n, &comparison) && comparison.variable->zone && comparison.variable->place != VARIABLE_PATH) {
+    if (query_plan_comparison(n, &comparison) && comparison.variable->zone && comparison.variable->place != VARIABLE_PATH) {
         write_comparison(sql, comparison.variable->zone, negated ? opposite(comparison.op) : comparison.op, comparison.literal->number);
         return true;
     }
-    if (!negated && plan_path_range(c, n, &first, &last)) {
+    if (!negated && query_plan_path_range(c, n, &first, &last)) {
         write_range(sql, "path", first, last);
         return true;
     }
-    if (plan_peers_of(c, n, negated, &peers)) {
+    if (query_plan_peers_of(c, n, negated, &peers)) {
         write_range(sql, peers.src ? "src" : "dst", peers.least, peers.greatest);
         return true;
     }
     return !negated && n->kind == NODE_BINARY && write_in(sql, n);
 }
 
-static void write_zone(const struct plan_context *c, struct sql *sql, const struct node *n, bool negated)
+static void write_zone(const struct query_plan_context *c, struct sql *sql, const struct node *n, bool negated)
 {
     if (n->kind == NODE_LITERAL)
         sql_put(sql, (n->number != 0) != negated ? "1" : "0");
@@ -189,9 +189,9 @@ static void write_zone(const struct plan_context *c, struct sql *sql, const stru
         sql_put(sql, "1");
 }
 
-void plan_write_zones(struct sql *sql, const struct query_file *file, const struct vocabulary *vocabulary, const struct node *root, int64_t first, int64_t last)
+void query_plan_write_zones(struct sql *sql, const struct query_file *file, const struct vocabulary *vocabulary, const struct node *root, int64_t first, int64_t last)
 {
-    struct plan_context c = { file, vocabulary };
+    struct query_plan_context c = { file, vocabulary };
     sql_put(sql, "SELECT first, last FROM zone WHERE last >= ");
     sql_bind_int(sql, first);
     sql_put(sql, " AND first <= ");

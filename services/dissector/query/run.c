@@ -136,7 +136,7 @@ static int take_row(struct run *run, sqlite3_stmt *statement)
     return 0;
 }
 
-static void bind_range(const struct run *run, sqlite3_stmt *statement, struct plan_range range)
+static void bind_range(const struct run *run, sqlite3_stmt *statement, struct query_plan_range range)
 {
     sqlite3_reset(statement);
     sqlite3_bind_int64(statement, run->parameters.first, range.first);
@@ -169,7 +169,7 @@ static int forgive_timeout(struct run *run, int r, uint64_t cursor_before)
 }
 
 /* One statement's worth of a range. What was skipped before it has been answered for, too. */
-static int run_piece(struct run *run, sqlite3_stmt *statement, struct plan_range piece)
+static int run_piece(struct run *run, sqlite3_stmt *statement, struct query_plan_range piece)
 {
     uint64_t before = (uint64_t)piece.first - 1;
     run->result.cursor = before;
@@ -179,17 +179,17 @@ static int run_piece(struct run *run, sqlite3_stmt *statement, struct plan_range
     return r;
 }
 
-static int run_ranges(struct run *run, sqlite3_stmt *statement, const struct plan *plan)
+static int run_ranges(struct run *run, sqlite3_stmt *statement, const struct query_plan *plan)
 {
     int64_t most = RANGE_FIRST_ROWS;
     for (uint32_t i = 0; i < plan->ranges_count; i++) {
-        struct plan_range left = plan->ranges[i];
+        struct query_plan_range left = plan->ranges[i];
         while (left.first <= left.last) {
             uint64_t budget = run->budget > run->result.looked ? run->budget - run->result.looked : 0;
             run->enough = run->enough || budget == 0;
             if (run->enough)
                 return 0;
-            struct plan_range piece = left;
+            struct query_plan_range piece = left;
             int64_t rows = (uint64_t)most < budget ? most : (int64_t)budget;
             if (piece.last - piece.first >= rows)
                 piece.last = piece.first + rows - 1;
@@ -203,7 +203,7 @@ static int run_ranges(struct run *run, sqlite3_stmt *statement, const struct pla
     return 0;
 }
 
-static int run_listed(struct run *run, sqlite3_stmt *statement, const struct plan *plan, int64_t last)
+static int run_listed(struct run *run, sqlite3_stmt *statement, const struct query_plan *plan, int64_t last)
 {
     mem_auto_free char *list = malloc((size_t)plan->ids_count * LISTED_NUMBER_MAX + 4);
     uint64_t before = run->result.cursor;
@@ -223,7 +223,7 @@ static int run_listed(struct run *run, sqlite3_stmt *statement, const struct pla
     return r;
 }
 
-static int run_plan(struct run *run, const struct plan *plan, int64_t last)
+static int run_plan(struct run *run, const struct query_plan *plan, int64_t last)
 {
     MEM_CLEANUP(sql_free) struct sql sql = { 0 };
     MEM_CLEANUP(sql_finalize_p) sqlite3_stmt *statement = NULL;
@@ -263,12 +263,12 @@ static int run_file(struct run *run)
     int r = find_window(run, &first, &last);
     if (r < 0 || first > last)
         return r;
-    mem_auto_free struct plan *plan = malloc(sizeof *plan);
+    mem_auto_free struct query_plan *plan = malloc(sizeof *plan);
     if (!plan)
         return fail_with(run->error, -ENOMEM, "no memory");
-    r = plan_make(&run->file, run->vocabulary, run->expression.root, first, last, plan);
+    r = query_plan_make(&run->file, run->vocabulary, run->expression.root, first, last, plan);
     r = r < 0 ? query_file_failed(&run->file, r, run->error) : run_plan(run, plan, last);
-    plan_free(plan);
+    query_plan_free(plan);
     if (r == 0 && run->result.cursor)
         (void)query_file_timestamp(&run->file, (int64_t)run->result.cursor, &run->result.looked_to_ns);
     run->result.more = run->enough && run->result.cursor < (uint64_t)last;
