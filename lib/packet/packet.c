@@ -4,7 +4,7 @@
 
 enum { ETHER_LENGTH_MAX = 1500, ETHER_IPV4 = 0x0800, ETHER_VLAN = 0x8100, ETHER_IPV6 = 0x86dd, ETHER_QINQ = 0x88a8, ETHER_QINQ_OLD = 0x9100,
        ETHER_TEB = 0x6558, ETHER_MPLS = 0x8847, ETHER_MPLS_MULTICAST = 0x8848, ETHER_PPPOE = 0x8864, ETHER_ERSPAN = 0x88be };
-enum { PPP_IPV4 = 0x0021, PPP_IPV6 = 0x0057, PPP_ALL_STATIONS = 0xff03 };
+enum { PPP_IPV4 = 0x0021, PPP_IPV6 = 0x0057, PPP_MPLS = 0x0281, PPP_MPLS_MULTICAST = 0x0283, PPP_ALL_STATIONS = 0xff03 };
 enum { PROTO_HOPOPTS = 0, PROTO_IPIP = 4, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_IPV6 = 41, PROTO_ROUTING = 43, PROTO_FRAGMENT = 44,
        PROTO_GRE = 47, PROTO_AH = 51,
        PROTO_DESTINATION = 60, PROTO_SCTP = 132, PROTO_MOBILITY = 135 };
@@ -125,7 +125,12 @@ static bool view_ppp(struct cursor *c, struct packet_view *view)
     uint16_t protocol = cursor_be16(c);
     if (protocol == PPP_ALL_STATIONS)
         protocol = cursor_be16(c);
-    return (protocol == PPP_IPV4 && view_ipv4(c, view)) || (protocol == PPP_IPV6 && view_ipv6(c, view));
+    switch (protocol) {
+    case PPP_IPV4: return view_ipv4(c, view);
+    case PPP_IPV6: return view_ipv6(c, view);
+    case PPP_MPLS: case PPP_MPLS_MULTICAST: return view_mpls(c, view);
+    default: return false;
+    }
 }
 
 /* Behind an EtherType: VLAN tags, labels, a session, then IP. A length instead of a type has its type behind an LLC and SNAP header. */
