@@ -1,0 +1,93 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "services/dissector/work/partition_format.h"
+
+#define ADVANCE_EVERY 64u               /* batches between two looks at whether to stop */
+
+struct map {
+    struct input_reader *reader;
+    struct decoder *decoder;
+    struct partition_writer *writer;
+    const struct input *input;
+    int64_t first_ns;                   /* of the input's first packet */
+    bool leaving;                       /* the input is over */
+    int failed;
+};
+
+/* A fragment of a datagram that is given up in the middle matters only where the input before may hold its beginning. */
+static void keep_left(void *context, const struct fragment *fragment)
+{
+    struct map *m = context;
+    bool near_start = (uint64_t)fragment->time_ns - (uint64_t)m->first_ns <= (uint64_t)FRAGMENTS_TIMEOUT_NS || fragment->time_ns < m->first_ns;
+    if (m->failed == 0 && (m->leaving || near_start))
+        m->failed = partition_write_left(m->writer, fragment);
+}
+
+static int map_batch(struct map *m, const struct input_packet *packets, int count)
+{
+    for (int i = 0; i < count; i++) {
+        struct shard_packet packet;
+        if (!decode_packet(m->decoder, &packets[i], &packet))
+            continue;
+        int r = partition_write(m->writer, &packet, packets[i].order_ns);
+        if (r < 0)
+            return r;
+    }
+    return m->failed;
+}
+
+static int map_all(struct map *m, const struct stage_progress *progress)
+{
+    struct input_packet packets[INPUT_BATCH_MAX];
+    bool first = true;
+    for (uint64_t batches = 0;; batches++) {
+        int n = input_next(m->reader, packets, INPUT_BATCH_MAX);
+        if (n <= 0)
+            return n;
+        m->first_ns = first ? packets[0].time_ns : m->first_ns;
+        first = false;
+        int r = map_batch(m, packets, n);
+        if (r < 0)
+            return r;
+        if (batches % ADVANCE_EVERY == 0 && !stage_advance(progress, input_position(m->reader), m->input->bytes))
+            return -ECANCELED;
+    }
+}
+
+static int run(struct map *m, const struct stage_progress *progress, char *problem, char *error)
+{
+    fragments_on_left(decoder_fragments(m->decoder), keep_left, m);
+    int r = map_all(m, progress);
+    if (r < 0 && r != -ECANCELED && input_problem(m->reader))
+        snprintf(error, STAGE_ERROR_TEXT_MAX, "%.200s: %.250s", m->input->path, input_problem(m->reader));
+    if (problem)
+        snprintf(problem, INPUT_ERROR_TEXT_MAX, "%s", input_problem(m->reader) ? input_problem(m->reader) : "");
+    m->leaving = true;
+    if (r == 0)
+        fragments_leave(decoder_fragments(m->decoder));
+    r = r == 0 ? m->failed : r;
+    return r == 0 ? partition_writer_finish(m->writer) : r;
+}
+
+int partition_map(const struct input *input, uint32_t number, const char *path, const char *hidden_path, const struct stage_progress *progress, struct partition_map_counts *ret, char *problem, char *error)
+{
+    struct map m = { .input = input };
+    *error = 0;
+    int r = input_open(input, number, &m.reader, error);
+    if (r == 0)
+        r = decoder_new(&m.decoder);
+    if (r == 0)
+        r = partition_writer_new(path, hidden_path, number, input->node, &m.writer);
+    if (r == 0)
+        r = run(&m, progress, problem, error);
+    if (r == 0)
+        *ret = (struct partition_map_counts){ .input = *input_counters(m.reader), .decode = *decoder_counters(m.decoder), .fragments = *fragments_counters(decoder_fragments(m.decoder)),
+                                              .left_dropped = partition_writer_dropped(m.writer) };
+    else if (r != -ECANCELED && !*error)
+        snprintf(error, STAGE_ERROR_TEXT_MAX, "%.300s cannot be written: %s", path, strerror(-r));
+    partition_writer_free(m.writer);
+    decoder_free(m.decoder);
+    input_close(m.reader);
+    return r;
+}
