@@ -54,35 +54,39 @@ int part_write_zones(struct part_tables *tables, const struct entries *e)
     return r;
 }
 
-/* What each index is over: false, the row is not in it. `base` makes the number fit 32 bits. */
-static bool by_connection(const struct entry_row *row, int64_t *ret) { *ret = (int64_t)row->connection; return true; }
-static bool by_src(const struct entry_row *row, int64_t *ret) { *ret = row->src; return true; }
-static bool by_dst(const struct entry_row *row, int64_t *ret) { *ret = row->dst; return true; }
-static bool by_path(const struct entry_row *row, int64_t *ret) { *ret = row->path; return true; }
-static bool by_error(const struct entry_row *row, int64_t *ret) { *ret = row->status; return row->status >= 400; }
-static bool by_rare(const struct entry_row *row, int64_t *ret) { *ret = row->protocol; return row->protocol > 1; }
-static const struct { const char *name; bool (*number)(const struct entry_row *row, int64_t *ret); } indexes[] = {
+/* What each index is over; false: the row is not in it. */
+static bool by_connection(const struct entry_row *row, uint64_t *ret) { *ret = row->connection; return true; }
+static bool by_src(const struct entry_row *row, uint64_t *ret) { *ret = row->src; return true; }
+static bool by_dst(const struct entry_row *row, uint64_t *ret) { *ret = row->dst; return true; }
+static bool by_path(const struct entry_row *row, uint64_t *ret) { *ret = row->path; return true; }
+static bool by_error(const struct entry_row *row, uint64_t *ret) { *ret = (uint32_t)row->status; return row->status >= 400; }
+static bool by_rare(const struct entry_row *row, uint64_t *ret) { *ret = row->protocol; return row->protocol > 1; }
+static const struct { const char *name; bool (*number)(const struct entry_row *row, uint64_t *ret); } indexes[] = {
     { "entry_connection", by_connection }, { "entry_src", by_src }, { "entry_dst", by_dst }, { "entry_path", by_path }, { "entry_error", by_error }, { "entry_rare", by_rare },
 };
 
-static int write_index(struct part_table *table, const struct entries *e, bool (*number)(const struct entry_row *, int64_t *), struct radix_pair *pairs, struct radix_pair *scratch)
+struct index_room { struct radix_pair *pairs, *scratch; };
+
+static int write_index(struct part_table *table, const struct entries *e, bool (*number)(const struct entry_row *, uint64_t *), const struct index_room *room)
 {
     size_t count = 0;
-    int64_t least = INT64_MAX, greatest = INT64_MIN, value;
+    uint64_t value, all = 0;
     for (uint64_t i = 0; i < e->count; i++)
         if (number(entries_row(e, i), &value)) {
-            least = value < least ? value : least;
-            greatest = value > greatest ? value : greatest;
+            all |= value;
+            room->pairs[count++] = (struct radix_pair){ (uint32_t)value, (uint32_t)i };
         }
-    if (least <= greatest && (uint64_t)greatest - (uint64_t)least > UINT32_MAX)
-        return -EOVERFLOW; /* connections are dense numbers */
-    for (uint64_t i = 0; i < e->count; i++)
-        if (number(entries_row(e, i), &value))
-            pairs[count++] = (struct radix_pair){ (uint32_t)((uint64_t)value - (uint64_t)least), (uint32_t)i };
-    radix_sort(pairs, scratch, count);
+    if (all > UINT32_MAX)
+        return -EOVERFLOW; /* connections are dense numbers: that many do not fit the parts */
+    radix_sort(room->pairs, room->scratch, count);
+    /* Ids mostly follow each other: then a row need not be looked at again. */
+    uint64_t first = e->count ? entries_row(e, 0)->id : 0;
+    bool dense = e->count && entries_row(e, e->count - 1)->id - first == e->count - 1;
     int r = 0;
-    for (size_t i = 0; i < count && r == 0; i++)
-        r = tree_add_entry(&table->tree, least + pairs[i].number, (int64_t)entries_row(e, pairs[i].place)->id);
+    for (size_t i = 0; i < count && r == 0; i++) {
+        uint64_t id = dense ? first + room->pairs[i].place : entries_row(e, room->pairs[i].place)->id;
+        r = tree_add_entry(&table->tree, room->pairs[i].number, (int64_t)id);
+    }
     return r;
 }
 
@@ -91,6 +95,6 @@ int part_write_indexes(struct part_tables *tables, const struct entries *e)
     mem_auto_free struct radix_pair *pairs = malloc((e->count + 1) * sizeof *pairs), *scratch = malloc((e->count + 1) * sizeof *scratch);
     int r = pairs && scratch ? 0 : -ENOMEM;
     for (size_t i = 0; i < sizeof indexes / sizeof *indexes && r == 0; i++)
-        r = write_index(part_tables_find(tables, indexes[i].name), e, indexes[i].number, pairs, scratch);
+        r = write_index(part_tables_find(tables, indexes[i].name), e, indexes[i].number, &(struct index_room){ pairs, scratch });
     return r;
 }

@@ -232,6 +232,24 @@ static void zones_and_indexes_tell_the_truth(void **state)
     sqlite3_close(db);
 }
 
+/* With a condition on what is kept, or a limit, ids may have holes. */
+static void ids_with_holes(void **state)
+{
+    struct folder *f = *state;
+    start(f, 10000);
+    for (uint64_t id = 5; id <= 30000; id += 1 + id % 4) {
+        web_begin(&f->m, WEB_HTTP, id);
+        f->m.entry.connection = id % 7;
+        put(f);
+    }
+    finish(f);
+    sqlite3 *db = reopen(f->file);
+    web_expect(db, "SELECT count(*) = (SELECT count(*) FROM entry NOT INDEXED WHERE connection = 3) FROM entry INDEXED BY entry_connection WHERE connection = 3", "1");
+    web_expect(db, "SELECT count(*) FROM zone z WHERE (SELECT count(*) FROM entry WHERE id BETWEEN first AND last) = 4096", "1");
+    sqlite3_close(db);
+    assert_int_equal(database_verify(f->file, f->error), 0);
+}
+
 static void parts_of_exactly_so_many(void **state)
 {
     struct folder *f = *state;
@@ -411,7 +429,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(every_type_comes_back), TEST(defaults_where_nothing_was_said), TEST(hostile_bytes_become_clean_texts), TEST(numbers_that_filters_stand_on), TEST(zones_and_indexes_tell_the_truth),
-        TEST(parts_of_exactly_so_many), TEST(nothing_at_all_is_a_database_too), TEST(abandoned_nothing_is_left), TEST(equal_rows_have_equal_digests), TEST(a_changed_row_is_found),
+        TEST(ids_with_holes), TEST(parts_of_exactly_so_many), TEST(nothing_at_all_is_a_database_too), TEST(abandoned_nothing_is_left), TEST(equal_rows_have_equal_digests), TEST(a_changed_row_is_found),
         TEST(what_goes_wrong_is_said), TEST(a_full_disk_is_said_and_leaves_nothing), TEST(the_driver_with_all_protocols),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
