@@ -262,11 +262,24 @@ void segments_packet(struct conversation *c, unsigned direction, const struct sh
     look_after_waiting(c);
 }
 
+/* What lies before a FIN or was acknowledged, and never came. One number alone may be that of a FIN. */
+static void flush_tail(struct conversation *c, unsigned direction)
+{
+    struct stream *s = &c->streams[direction];
+    uint64_t end = s->fin ? s->fin_offset : s->acked > s->fed + 1 ? s->acked : s->fed;
+    if (!s->known || s->packets == 0 || end <= s->fed)
+        return;
+    feed_gap(c, direction, end - s->fed);
+    (void)finish_if_due(c, direction);
+}
+
 void segments_flush(struct conversation *c)
 {
     progress(c);
     while ((c->streams[0].waiting || c->streams[1].waiting) && give_way(c, true))
         progress(c);
+    flush_tail(c, 0);
+    flush_tail(c, 1);
 }
 
 void segments_free(struct conversation *c)

@@ -239,20 +239,21 @@ void message_close(struct message *m)
     m->open_at = UINT32_MAX;
 }
 
-static bool is_utf8(const uint8_t *p, size_t size)
+/* NUL is a character, but no text has it, and not every reader of entries gets past it. */
+static bool is_text(const uint8_t *p, size_t size)
 {
     size_t i = 0;
     while (i < size) {
         uint64_t word;
         if (size - i >= sizeof word) {
             memcpy(&word, p + i, sizeof word);
-            if (!(word & UINT64_C(0x8080808080808080))) {
+            if (!((word | (word - UINT64_C(0x0101010101010101))) & UINT64_C(0x8080808080808080))) { /* neither a high bit nor a zero */
                 i += sizeof word;
                 continue;
             }
         }
         uint8_t b = p[i];
-        size_t more = b < 0x80 ? 0 : b >= 0xc2 && b <= 0xdf ? 1 : (b & 0xf0) == 0xe0 ? 2 : b >= 0xf0 && b <= 0xf4 ? 3 : SIZE_MAX;
+        size_t more = b < 0x80 && b ? 0 : b >= 0xc2 && b <= 0xdf ? 1 : (b & 0xf0) == 0xe0 ? 2 : b >= 0xf0 && b <= 0xf4 ? 3 : SIZE_MAX;
         if (more == SIZE_MAX || more >= size - i)
             return false;
         for (size_t k = 1; k <= more; k++)
@@ -272,7 +273,7 @@ static size_t whole_characters(const uint8_t *p, size_t size)
         uint8_t b = p[size - back];
         if (b < 0x80)
             break;
-        if (b >= 0xc0)
+        if (b >= 0xc2 && b <= 0xf4)
             return (b >= 0xf0 ? 4u : b >= 0xe0 ? 3u : 2u) > back ? size - back : size;
     }
     return size;
@@ -302,6 +303,7 @@ void message_body(struct message *m, uint8_t field, uint8_t encoding_field, cons
         size = m->body_max;
     if (size == 0)
         return;
+    bool cut = size >= CONVERSATION_BODY_MAX || size == m->body_max || m->incomplete != WHOLE; /* perhaps in the middle of a character */
     char stack[REDACT_STACK_BYTES];
     mem_auto_free char *heap = NULL;
     if (class_of(m, field) == REDACT_BODY) {
@@ -315,8 +317,8 @@ void message_body(struct message *m, uint8_t field, uint8_t encoding_field, cons
         if (size == 0)
             return;
     }
-    size_t whole = whole_characters(data, size);
-    if (is_utf8(data, whole)) {
+    size_t whole = cut ? whole_characters(data, size) : size;
+    if (is_text(data, whole)) {
         put_text(m, field, data, whole);
     } else {
         put_base64(m, field, data, size);

@@ -45,6 +45,11 @@ static void bodies_are_decoded(void **state)
     (void)state;
     check("", "text", 4, "text", "");
     check("", "\xff\0\1", 3, "/wAB", "base64");
+    check("", "a\0b", 3, "YQBi", "base64");
+    check("", "0123456\0" "8901234567", 18, "MDEyMzQ1NgA4OTAxMjM0NTY3", "base64");
+    check("", "\1\2\3\4\5\6\7\x10", 8, "\1\2\3\4\5\6\7\x10", "");
+    check("", "ab\xff", 3, "YWL/", "base64"); /* no character that was cut: the body ends here */
+    check("", "ab\xc3", 3, "YWLD", "base64");
     check("", "", 0, "", "");
     size_t size = gzip("hello", 5);
     check("Content-Encoding: gzip\r\n", packed, size, "hello", "");
@@ -69,6 +74,20 @@ static void the_first_part_is_kept(void **state)
     assert_string_equal(rig_text(rig, 0, "response_body_size"), "262144");
     assert_string_equal(rig_text(rig, 0, "incomplete"), "");
     rig_free(rig);
+    for (size_t i = 0; i + 1 < sizeof text; i += 2)
+        memcpy(text + i, "\xc3\xa4", 2);
+    rig = respond("", text + 1, sizeof text - 1, REDACT_OFF); /* is no text from its first byte on */
+    assert_string_equal(rig_text(rig, 0, "response.body_encoding"), "base64");
+    rig_free(rig);
+    text[0] = ' ';
+    text[1] = ' ';
+    text[2] = ' ';
+    memmove(text + 3, text + 4, sizeof text - 4);
+    rig = respond("", text, sizeof text - 1, REDACT_OFF); /* the last character is cut */
+    assert_int_equal(strlen(rig_text(rig, 0, "response.body")), CONVERSATION_BODY_MAX - 1);
+    assert_string_equal(rig_text(rig, 0, "response.body_encoding"), "");
+    rig_free(rig);
+    memset(text, 'x', sizeof text);
     rig = respond("Content-Encoding: gzip\r\n", packed, gzip(text, sizeof text), REDACT_ON); /* more comes out than went in */
     assert_int_equal(strlen(rig_text(rig, 0, "response.body")), CONVERSATION_BODY_MAX);
     rig_free(rig);
