@@ -238,7 +238,7 @@ static void test_gap_inside_data(void **state)
         assert_int_equal(rig_count(rig), 3);
         assert_field(rig, 0, "incomplete", "gap");
         assert_field(rig, 0, "response_body_size", "3000");
-        assert_int_equal(strlen(rig_text(rig, 0, "response.body")), 6); /* zeros behind it */
+        assert_int_equal(strncmp(rig_text(rig, 0, "response.body"), "YmVnaW5z", 8), 0); /* with zeros behind it, which are no text */
         for (unsigned i = 1; i < 3; i++) {
             assert_field(rig, i, "incomplete", "");
             assert_field(rig, i, "response.headers", "server=x");
