@@ -7,9 +7,9 @@
 
 struct message *message_take(struct shard *shard)
 {
-    struct message *m = shard->spare;
+    struct message *m = shard->pool->spare;
     if (m) {
-        shard->spare = m->next;
+        shard->pool->spare = m->next;
     } else {
         m = calloc(1, sizeof *m);
         if (!m) {
@@ -40,8 +40,18 @@ void message_give_back(struct shard *shard, struct message *m)
         m->values = NULL;
         m->room = 0;
     }
-    m->next = shard->spare;
-    shard->spare = m;
+    m->next = shard->pool->spare;
+    shard->pool->spare = m;
+}
+
+void message_pool_free(struct message_pool *pool)
+{
+    while (pool->spare) {
+        struct message *m = pool->spare;
+        pool->spare = m->next;
+        free(m->values);
+        free(m);
+    }
 }
 
 static bool make_room(struct shard *shard, uint32_t size)

@@ -66,6 +66,7 @@ struct conversation {
     uint64_t hash, point;
     struct tuple tuple;             /* source: direction 0's sender */
     uint32_t node, view;
+    int64_t joined_ns;              /* last_ns when it came to its place in the timer's list, which is in this order */
     uint8_t timer;
     bool tcp;
     bool swapped;                   /* the client is direction 1 */
@@ -107,7 +108,7 @@ struct shard {
     int64_t looked_ns;              /* timers were looked at */
     uint64_t held_bytes;
     uint32_t views;
-    struct message *spare;          /* messages for use again */
+    struct message_pool *pool, own;
     struct message nothing;         /* where there is no memory for one */
     uint8_t *record; uint32_t record_room;
 };

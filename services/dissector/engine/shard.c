@@ -46,6 +46,7 @@ static void timer_join(struct conversation *c, enum timer timer)
 {
     struct shard *shard = c->shard;
     c->timer = (uint8_t)timer;
+    c->joined_ns = c->last_ns;
     c->older = shard->timers[timer].newest;
     c->newer = NULL;
     if (c->older)
@@ -77,6 +78,17 @@ static enum conversation_end end_of(const struct conversation *c)
     return c->timer == TIMER_CLOSED || !c->tcp ? END_CLOSED : END_IDLE;
 }
 
+/* The quietest connection of a timer. A packet does not move its connection in the list (that would touch the neighbours, for each packet): it is moved here, when its turn comes and it has said something since. */
+static struct conversation *oldest_of(struct shard *shard, unsigned timer)
+{
+    struct conversation *c;
+    while ((c = shard->timers[timer].oldest) && c->joined_ns != c->last_ns && c->newer) {
+        timer_leave(c);
+        timer_join(c, (enum timer)timer);
+    }
+    return c;
+}
+
 static void look_at_timers(struct shard *shard)
 {
     if (shard->now_ns - shard->looked_ns < LOOK_INTERVAL_NS)
@@ -84,7 +96,7 @@ static void look_at_timers(struct shard *shard)
     shard->looked_ns = shard->now_ns;
     for (unsigned i = 0; i < TIMERS; i++) {
         struct conversation *c;
-        while ((c = shard->timers[i].oldest) && shard->now_ns - c->last_ns > idle_ns[i])
+        while ((c = oldest_of(shard, i)) && shard->now_ns - c->last_ns > idle_ns[i])
             close_connection(c, end_of(c));
     }
 }
@@ -94,9 +106,15 @@ static struct conversation *quietest(struct shard *shard, const struct conversat
 {
     struct conversation *found = NULL;
     for (unsigned i = 0; i < TIMERS; i++) {
-        struct conversation *c = shard->timers[i].oldest;
-        if (c == but && c)
-            c = c->newer;
+        struct conversation *c = oldest_of(shard, i);
+        if (c && c == but && (c = c->newer)) { /* who comes next, as oldest_of finds it */
+            while (c->joined_ns != c->last_ns && c->newer) {
+                struct conversation *next = c->newer;
+                timer_leave(c);
+                timer_join(c, (enum timer)i);
+                c = next;
+            }
+        }
         if (c && (!found || c->last_ns < found->last_ns))
             found = c;
     }
@@ -223,7 +241,7 @@ static void take(struct conversation *c, unsigned direction, const struct shard_
         feed_datagram(c, direction, p->data, p->captured, &mark);
     }
     enum timer timer = timer_for(c);
-    if (c->newer || c->timer != timer) {
+    if (c->timer != timer) {
         timer_leave(c);
         timer_join(c, timer);
     }
@@ -270,6 +288,7 @@ int shard_new(uint8_t number, const struct shard_options *options, const struct 
         return -ENOMEM;
     shard->number = number;
     shard->options = *options;
+    shard->pool = options->pool ? options->pool : &shard->own;
     if (!shard->options.limits.bytes)
         shard->options.limits.bytes = SHARD_BYTES_DEFAULT;
     if (!shard->options.limits.connections)
@@ -291,12 +310,7 @@ void shard_free(struct shard *shard)
         return;
     shard->failed = -ECANCELED; /* nothing more goes out */
     (void)shard_finish(shard);
-    while (shard->spare) {
-        struct message *m = shard->spare;
-        shard->spare = m->next;
-        free(m->values);
-        free(m);
-    }
+    message_pool_free(&shard->own);
     free(shard->buckets);
     free(shard->record);
     free(shard);

@@ -31,7 +31,12 @@ struct shard_limits {
 #define SHARD_BYTES_DEFAULT (8u * 1024 * 1024)
 #define SHARD_CONNECTIONS_DEFAULT 16384u
 
+/* Messages for use again. Shards of one thread share one, so that it stays in the processor's cache. Zeroed is empty; message_pool_free() frees what is in it. */
+struct message_pool { struct message *spare; };
+void message_pool_free(struct message_pool *pool);
+
 struct shard_options {
+    struct message_pool *pool;      /* outlives the shard; NULL: one of its own */
     enum redact_level redact;
     struct shard_limits limits;     /* zeros: the defaults */
     uint32_t body_max;              /* bytes kept of a body; 0: CONVERSATION_BODY_MAX */

@@ -214,6 +214,8 @@ int input_next(struct input_reader *r, struct input_packet *packets, uint32_t mo
 {
     uint32_t count = 0, before = r->frame;
     int e = 0;
+    if (!r->blocks)
+        input_source_ahead(&r->source);
     while (count == 0 && e == 0) {
         size_t needed = 0;
         if (r->frame > FRAMES_MAX) {

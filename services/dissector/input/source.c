@@ -8,6 +8,10 @@
 #include <unistd.h>
 #include "capfile/lz4stream.h"
 
+#define AHEAD_BYTES (4u * 1024 * 1024)
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22 /* Linux 5.14; the C library's headers may be older */
+#endif
 #define BUFFER_BYTES_LEAST (1024u * 1024)   /* some thousand packets for each memmove of what is left */
 #define PACKED_BYTES (256u * 1024)
 #define MAGIC_BYTES 4u
@@ -121,6 +125,18 @@ int input_source_more(struct input_source *s, size_t needed)
         r = 0;
     }
     return r < 0 ? r : more;
+}
+
+void input_source_ahead(struct input_source *s)
+{
+    if (!s->map)
+        return;
+    size_t used = (size_t)((s->packed ? s->packed : s->at) - s->map);
+    if (used + AHEAD_BYTES / 2 < s->mapped_to || s->mapped_to >= s->map_size)
+        return;
+    size_t from = s->mapped_to > used ? s->mapped_to : used & ~(size_t)(AHEAD_BYTES - 1), size = s->map_size - from < AHEAD_BYTES ? s->map_size - from : AHEAD_BYTES;
+    (void)madvise(s->map + from, size, MADV_POPULATE_READ); /* an old kernel (before 5.14) refuses: then the faults do it */
+    s->mapped_to = from + size;
 }
 
 static int map_file(struct input_source *s, size_t size)

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include "services/dissector/work/counts.h"
 
-struct engines { uint32_t first, count; struct run_writer *run; struct shard *shards[SHARDS]; struct sink_of_shard { struct engines *engines; uint32_t shard; } sinks[SHARDS]; };
+struct engines { uint32_t first, count; struct run_writer *run; struct message_pool pool; struct shard *shards[SHARDS]; struct sink_of_shard { struct engines *engines; uint32_t shard; } sinks[SHARDS]; };
 
 static int take_entry(void *context, const struct record *record)
 {
@@ -30,7 +30,9 @@ int engines_new(uint32_t first_shard, uint32_t count, const struct shard_options
     for (uint32_t i = 0; i < count && r == 0; i++) {
         e->sinks[i] = (struct sink_of_shard){ e, first_shard + i };
         struct shard_sink sink = { take_entry, take_view, &e->sinks[i] };
-        r = shard_new((uint8_t)(first_shard + i), options, &sink, &e->shards[i]);
+        struct shard_options shared = *options;
+        shared.pool = &e->pool;
+        r = shard_new((uint8_t)(first_shard + i), &shared, &sink, &e->shards[i]);
     }
     if (r < 0) {
         engines_free(e);
@@ -67,6 +69,7 @@ void engines_free(struct engines *e)
         return;
     for (uint32_t i = 0; i < e->count; i++)
         shard_free(e->shards[i]);
+    message_pool_free(&e->pool);
     run_writer_free(e->run);
     free(e);
 }

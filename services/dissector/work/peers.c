@@ -22,7 +22,13 @@ struct peers {
 static uint64_t hash_bytes(uint64_t seed, const void *data, size_t size)
 {
     const uint8_t *p = data;
-    uint64_t h = seed ^ UINT64_C(0xcbf29ce484222325);
+    uint64_t h = seed ^ UINT64_C(0x9e3779b97f4a7c15);
+    for (; size >= 8; p += 8, size -= 8) {
+        uint64_t word;
+        memcpy(&word, p, sizeof word);
+        h = (h ^ word) * UINT64_C(0xd6e8feb86659fd93);
+        h ^= h >> 32;
+    }
     for (size_t i = 0; i < size; i++)
         h = (h ^ p[i]) * UINT64_C(0x100000001b3);
     return h ^ h >> 29;
