@@ -1,6 +1,5 @@
 /* Any bytes as an expression: parsed, checked, turned into SQL, prepared on the tables that the text speaks of, and, where it is short, run over an entry. What the checker takes SQLite must take, too; what it refuses has its place
  * inside the text. */
-#include <sqlite3.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
