@@ -1,5 +1,6 @@
 #include "services/dissector/database/digest.h"
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #include "mem/cleanup.h"
 #include "services/dissector/database/row.h"
 #include "services/dissector/database/schema.h"
+#include "services/dissector/database/sqlite_output.h"
 #include "services/dissector/output/output.h"
 
 int digest_open(struct digest *digest)
@@ -154,21 +156,83 @@ int database_digest(const char *path, char ret[DIGEST_HEX_MAX], char *error)
     return 0;
 }
 
-int database_verify(const char *path, char *error)
+/* What info says under a name. */
+static int read_info(const char *path, const char *name, char *ret, size_t room, char *error)
 {
     MEM_CLEANUP(database_close_p) sqlite3 *db = NULL;
     MEM_CLEANUP(finalize_p) sqlite3_stmt *said = NULL;
-    char found[DIGEST_HEX_MAX];
-    int r = database_digest(path, found, error);
-    if (r == 0)
-        r = open_database(path, &db, error);
+    int r = open_database(path, &db, error);
     if (r < 0)
         return r;
     const char *text = NULL;
-    if (sqlite3_prepare_v2(db, "SELECT value FROM info WHERE name = 'sha256'", -1, &said, NULL) == SQLITE_OK && sqlite3_step(said) == SQLITE_ROW)
+    if (sqlite3_prepare_v2(db, "SELECT value FROM info WHERE name = ?", -1, &said, NULL) == SQLITE_OK && sqlite3_bind_text(said, 1, name, -1, SQLITE_STATIC) == SQLITE_OK && sqlite3_step(said) == SQLITE_ROW)
         text = (const char *)sqlite3_column_text(said, 0);
-    if (text && strcmp(text, found) == 0)
+    if (!text || strlen(text) >= room) {
+        snprintf(error, OUTPUT_ERROR_TEXT_MAX, "%.256s: its info says no %s", path, name);
+        return -EBADMSG;
+    }
+    memcpy(ret, text, strlen(text) + 1);
+    return 0;
+}
+
+static int compare_digests(const char *path, const char *found, const char *said, char *error)
+{
+    if (strcmp(found, said) == 0)
         return 0;
-    snprintf(error, OUTPUT_ERROR_TEXT_MAX, "%.200s: its rows have SHA-256 %s, its info says %s", path, found, text ? text : "nothing");
+    snprintf(error, OUTPUT_ERROR_TEXT_MAX, "%.200s: its rows have SHA-256 %s, its info says %s", path, found, said);
     return -EBADMSG;
+}
+
+int database_verify(const char *path, char *error)
+{
+    char found[DIGEST_HEX_MAX], said[DIGEST_HEX_MAX];
+    int r = read_info(path, "sha256", said, sizeof said, error);
+    if (r == 0)
+        r = database_digest(path, found, error);
+    return r < 0 ? r : compare_digests(path, found, said, error);
+}
+
+int database_all_digest(const char *path, char ret[DIGEST_HEX_MAX], char *error)
+{
+    char said[DIGEST_HEX_MAX];
+    int r = read_info(path, "sha256_all", said, sizeof said, error);
+    if (r == 0)
+        memcpy(ret, said, sizeof said);
+    return r;
+}
+
+/* Two hexadecimal digits for each byte, which digest_hex has written. */
+static void digest_bytes(const char *hex, uint8_t ret[DIGEST_BYTES])
+{
+    for (unsigned i = 0; i < DIGEST_BYTES * 2; i++) {
+        unsigned digit = (unsigned)(hex[i] <= '9' ? hex[i] - '0' : hex[i] - 'a' + 10);
+        ret[i / 2] = (uint8_t)(i % 2 ? ret[i / 2] << 4 | digit : digit);
+    }
+}
+
+int database_all_verify(const char *path, char *error)
+{
+    MEM_CLEANUP(digest_close_p) struct digest all = { 0 };
+    char parts[16], said[DIGEST_HEX_MAX], found[DIGEST_HEX_MAX];
+    uint8_t bytes[DIGEST_BYTES];
+    int r = read_info(path, "parts", parts, sizeof parts, error);
+    if (r == 0)
+        r = database_all_digest(path, said, error);
+    if (r == 0 && digest_open(&all) < 0)
+        r = -ENOMEM;
+    unsigned long count = r == 0 ? strtoul(parts, NULL, 10) : 0;
+    for (uint32_t part = 1; part <= count && r == 0; part++) {
+        char name[PATH_MAX + 16];
+        database_part_path(path, part, name, sizeof name);
+        r = database_digest(name, found, error);
+        if (r < 0)
+            return r;
+        digest_bytes(found, bytes);
+        if (digest_add(&all, bytes, sizeof bytes) < 0)
+            return -EIO;
+    }
+    if (r < 0 || (r = digest_finish(&all, bytes)) < 0)
+        return r;
+    digest_hex(bytes, found);
+    return compare_digests(path, found, said, error);
 }

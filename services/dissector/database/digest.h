@@ -23,4 +23,8 @@ void digest_hex(const uint8_t digest[DIGEST_BYTES], char ret[DIGEST_HEX_MAX]);
 int database_digest(const char *path, char ret[DIGEST_HEX_MAX], char *error);
 /* The same, compared with what the file's info says. -EBADMSG: it differs. */
 int database_verify(const char *path, char *error);
+
+/* A whole dissection, with its part files; path is part 1's. What its info says of all rows (sha256_all); and that compared with the rows of every part. */
+int database_all_digest(const char *path, char ret[DIGEST_HEX_MAX], char *error);
+int database_all_verify(const char *path, char *error);
 #endif

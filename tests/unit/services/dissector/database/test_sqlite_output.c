@@ -273,6 +273,18 @@ static void parts_of_exactly_so_many(void **state)
         sqlite3_close(db);
         assert_int_equal(database_verify(path, f->error), 0);
     }
+    char digest[DIGEST_HEX_MAX], again[DIGEST_HEX_MAX], second[80];
+    assert_int_equal(database_all_digest(f->file, digest, f->error), 0);
+    assert_int_equal(database_all_verify(f->file, f->error), 0);
+    database_part_path(f->file, 2, second, sizeof second);
+    assert_int_equal(database_all_digest(second, again, f->error), -EBADMSG);
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(second, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "DELETE FROM entry WHERE id = 15", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    assert_int_equal(database_all_verify(f->file, f->error), -EBADMSG);
+    unlink(second);
+    assert_int_equal(database_all_verify(f->file, f->error), -ENOENT);
 }
 
 static void nothing_at_all_is_a_database_too(void **state)
