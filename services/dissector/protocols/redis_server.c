@@ -221,12 +221,9 @@ int64_t redis_server_parse(struct conversation *c, struct redis_server *server, 
         }
         bool done = false;
         int64_t used = redis_reply_read(&server->reply, data + at, size - at, &done);
-        if (used < 0) {
-            conversation_drop(c, server->message);
-            server->message = NULL;
-            return at > 0 ? (int64_t)at : used;
-        }
-        if (used == 0)
+        if (used < 0 && at == 0) /* gap() gives out what there is of the reply */
+            return used;
+        if (used <= 0)
             break;
         at += (size_t)used;
         conversation_last(c, SIDE_SERVER, server->message, data + at - 1);
@@ -261,10 +258,11 @@ void redis_server_close(struct conversation *c, struct redis_server *server, enu
     server->message = NULL;
     if (!m)
         return;
-    if (server->reply.size == 0) {
+    const struct message *request = conversation_oldest(c, KEY_IN_ORDER);
+    if (server->reply.size == 0 && !request) {
         conversation_drop(c, m);
         return;
     }
     message_incomplete(m, reason);
-    answer(c, server, m, conversation_oldest(c, KEY_IN_ORDER));
+    answer(c, server, m, request);
 }

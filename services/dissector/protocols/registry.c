@@ -4,6 +4,7 @@
 #include "services/dissector/protocols/grpc.h"
 #include "services/dissector/protocols/http2.h"
 #include "services/dissector/protocols/http1.h"
+#include "services/dissector/protocols/mysql.h"
 #include "services/dissector/protocols/postgresql.h"
 #include "services/dissector/protocols/protocol.h"
 #include "services/dissector/protocols/redis.h"
@@ -18,6 +19,7 @@ const struct protocol *const protocols[] = {
     &protocol_udp,
     &protocol_tls,
     &protocol_dns,
+    &protocol_mysql,
     &protocol_postgresql,
     &protocol_redis,
 };
