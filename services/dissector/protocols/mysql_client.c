@@ -52,6 +52,8 @@ static void end_command(struct conversation *c, struct mysql_client *client)
         message_int(m, MYSQL_REQUEST_SIZE, (int64_t)client->size);
     client->late_bytes = 0;
     if (!client->one_way) {
+        client->last_tag = m->tag;
+        client->awaiting = true;
         conversation_request(c, m, KEY_IN_ORDER);
         return;
     }
@@ -306,6 +308,7 @@ int64_t mysql_client_parse(struct conversation *c, struct mysql_client *client, 
 void mysql_client_gap(struct conversation *c, struct mysql_client *client, uint64_t lost)
 {
     if (lost > 0 && lost <= client->skip) { /* inside one packet */
+        conversation_gap_inside(c, SIDE_CLIENT);
         client->skip -= lost;
         if (!client->message)
             return;

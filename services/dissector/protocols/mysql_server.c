@@ -28,13 +28,15 @@ static enum mysql_expect first_expected(uint8_t command)
     }
 }
 
-static void answer_begin(struct conversation *c, struct mysql_server *server, const uint8_t *first)
+static void answer_begin(struct conversation *c, struct mysql_server *server, struct mysql_client *client, const uint8_t *first)
 {
     const struct message *request = conversation_oldest(c, KEY_IN_ORDER);
+    uint32_t tag = request ? request->tag : client->awaiting ? client->last_tag : 0;
+    client->awaiting = false;
     server->message = conversation_message(c, SIDE_SERVER, first);
-    server->command = request ? MYSQL_TAG_COMMAND(request->tag) : 0;
-    server->late = request && (request->tag & MYSQL_TAG_LATE);
-    server->database = request && (request->tag & MYSQL_TAG_DATABASE);
+    server->command = MYSQL_TAG_COMMAND(tag);
+    server->late = tag & MYSQL_TAG_LATE;
+    server->database = tag & MYSQL_TAG_DATABASE;
     server->request_size = request ? request->to - request->from : 0;
     server->expect = first_expected(server->command);
     server->size = server->command == MYSQL_HANDSHAKE ? server->greeting_size : 0;
@@ -55,7 +57,7 @@ static void take_effect(struct conversation *c, struct mysql_server *server, str
         struct message *request = conversation_oldest(c, KEY_IN_ORDER);
         size_t size = 0;
         const char *text = request ? message_get_text(request, MYSQL_QUERY, &size) : NULL;
-        struct sql_text *statement = text ? sql_text_new(NULL, 0, text, size) : NULL;
+        struct sql_text *statement = text ? sql_text_new(NULL, 0, text, size) : request ? NULL : sql_text_ref(client->last_prepared);
         sql_statements_put(&client->statements, &server->statement, sizeof server->statement, statement);
         sql_text_drop(statement);
     }
@@ -364,7 +366,7 @@ static uint32_t wanted(const struct mysql_server *server, struct mysql_header he
         window = MYSQL_LOGIN_WINDOW;
     else if (server->message && (server->expect == MYSQL_COLUMNS || server->expect == MYSQL_PARAMETERS || server->expect == MYSQL_PREPARED_COLUMNS))
         window = 1;
-    else if (server->message && server->expect == MYSQL_ROWS_OR_END && type != TYPE_EOF && type != TYPE_ERROR)
+    else if (server->message && (server->expect == MYSQL_ROWS_OR_END || server->expect == MYSQL_COLUMNS_END) && type != TYPE_EOF && type != TYPE_ERROR)
         window = 1;
     return header.length < window ? header.length : window;
 }
@@ -374,7 +376,7 @@ static int take_packet(struct conversation *c, struct mysql_server *server, stru
 {
     uint64_t total = (uint64_t)header.length + MYSQL_HEADER;
     if (!server->message) {
-        bool asked = conversation_oldest(c, KEY_IN_ORDER);
+        bool asked = client->awaiting || conversation_oldest(c, KEY_IN_ORDER);
         if (!asked && header.length && header.sequence == 0 && payload.data[0] == GREETING_VERSION && !server->greeted) {
             int r = read_greeting(server, client, payload, total);
             return r < 0 ? r : 1;
@@ -387,9 +389,7 @@ static int take_packet(struct conversation *c, struct mysql_server *server, stru
             server->eof = MYSQL_EOF_SENT; /* the end of a prepared statement's columns */
             return 1;
         }
-        if (!asked && server->greeted)
-            return -EBADMSG;
-        answer_begin(c, server, first);
+        answer_begin(c, server, client, first);
     }
     server->size += total;
     return handle(server, client, payload, header.length);
@@ -431,7 +431,7 @@ static bool found_again(struct conversation *c, const struct mysql_server *serve
 {
     if (size > MYSQL_HEADER && data[3] == 0 && data[MYSQL_HEADER] == GREETING_VERSION && !server->greeted)
         return true;
-    return (conversation_oldest(c, KEY_IN_ORDER) || !client->ever) && mysql_count_packets(data, size, 1) > 0;
+    return (client->awaiting || conversation_oldest(c, KEY_IN_ORDER) || !client->ever) && mysql_count_packets(data, size, 1) > 0;
 }
 
 int64_t mysql_server_parse(struct conversation *c, struct mysql_server *server, struct mysql_client *client, const uint8_t *data, size_t size)
@@ -456,6 +456,7 @@ int64_t mysql_server_parse(struct conversation *c, struct mysql_server *server, 
 void mysql_server_gap(struct conversation *c, struct mysql_server *server, struct mysql_client *client, uint64_t lost)
 {
     if (lost > 0 && lost <= server->skip) { /* inside one packet */
+        conversation_gap_inside(c, SIDE_SERVER);
         server->skip -= lost;
         if (!server->message)
             return;
@@ -468,6 +469,7 @@ void mysql_server_gap(struct conversation *c, struct mysql_server *server, struc
     server->skip = 0;
     server->continues = false;
     server->lost = true;
+    client->awaiting = false;
 }
 
 void mysql_server_close(struct conversation *c, struct mysql_server *server, struct mysql_client *client, enum incomplete reason)

@@ -69,6 +69,8 @@ struct mysql_client {
     struct mysql_name user, database, next_database;
     struct sql_statements statements;
     struct sql_text *last_prepared;
+    uint32_t last_tag;                  /* of the last command; it counts where the engine is not sure of pairs (from the middle of a connection) */
+    bool awaiting;                      /* it has no answer yet */
     uint64_t late_bytes;
 };
 

@@ -361,6 +361,7 @@ void postgresql_client_gap(struct conversation *c, struct postgresql_client *cli
 {
     struct postgresql_unit *unit = &client->unit;
     if (lost > 0 && lost <= client->skip) { /* inside one message */
+        conversation_gap_inside(c, SIDE_CLIENT);
         client->skip -= lost;
         if (unit->message)
             message_incomplete(unit->message, GAP);

@@ -318,6 +318,7 @@ int64_t postgresql_server_parse(struct conversation *c, struct postgresql_server
 void postgresql_server_gap(struct conversation *c, struct postgresql_server *server, struct postgresql_client *client, uint64_t lost)
 {
     if (lost > 0 && lost <= server->skip) {
+        conversation_gap_inside(c, SIDE_SERVER);
         server->skip -= lost;
         if (!server->message)
             return;

@@ -313,6 +313,7 @@ int64_t redis_client_parse(struct conversation *c, struct redis_client *client, 
 void redis_client_gap(struct conversation *c, struct redis_client *client, uint64_t lost)
 {
     if (client->message && lost > 0 && lost < client->skip) {
+        conversation_gap_inside(c, SIDE_CLIENT);
         client->skip -= lost;
         client->size += lost;
         message_incomplete(client->message, GAP);

@@ -165,8 +165,11 @@ static int64_t pass_blob(struct redis_reply *reply, const uint8_t *data, size_t 
     size_t n = size < reply->skip ? size : (size_t)reply->skip, text = n < reply->keep ? n : (size_t)reply->keep;
     size_t before = text < reply->passed ? text : (size_t)reply->passed;
     for (size_t i = text; i < n; i++)
-        if (data[i] != (reply->skip - i == 2 ? '\r' : '\n'))
-            return -EBADMSG;
+        if (data[i] != (reply->skip - i == 2 ? '\r' : '\n')) {
+            if (i == 0)
+                return -EBADMSG;
+            n = i; /* what comes next is found wrong by the next call, however the bytes were cut */
+        }
     text_put(reply, data + before, text - before);
     reply->passed -= before;
     reply->keep -= text;
@@ -247,9 +250,9 @@ int64_t redis_reply_read(struct redis_reply *reply, const uint8_t *data, size_t 
     bool done = false;
     while (at < size && !done) {
         int64_t used = reply->skip > 0 ? pass_blob(reply, data + at, size - at, &done) : read_element(reply, data + at, size - at, &done);
-        if (used < 0)
+        if (used < 0 && at == 0)
             return used;
-        if (used == 0)
+        if (used <= 0)
             break;
         at += (size_t)used;
     }

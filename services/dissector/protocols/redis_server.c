@@ -71,10 +71,10 @@ static void write_text(struct conversation *c, struct message *m, bool secret, b
         message_text(m, REDIS_RESPONSE, text, size);
 }
 
-static void write_sizes(struct message *m, uint64_t size, const struct message *request)
+static void write_sizes(struct message *m, uint64_t size, uint64_t request_size)
 {
     message_int(m, REDIS_RESPONSE_SIZE, (int64_t)size);
-    message_int(m, REDIS_TOTAL_SIZE, (int64_t)(size + (request ? request->to - request->from : 0)));
+    message_int(m, REDIS_TOTAL_SIZE, (int64_t)(size + request_size));
 }
 
 /* The type of a push is its first word, in upper case as those of commands are. */
@@ -94,7 +94,7 @@ static void push(struct conversation *c, struct redis_server *server, struct mes
         message_summary(m, type, n);
     else
         message_summary(m, reply->text, redis_text_trim(reply->text, reply->text_size));
-    write_sizes(m, reply->size, NULL);
+    write_sizes(m, reply->size, 0);
     conversation_push(c, SIDE_SERVER, m);
 }
 
@@ -104,7 +104,7 @@ static void end_confirmations(struct conversation *c, struct redis_server *serve
     server->confirmation = NULL;
     server->confirmations = 0;
     write_text(c, m, false, false, server->confirmation_text, server->confirmation_text_size);
-    write_sizes(m, server->confirmation_size, conversation_oldest(c, KEY_IN_ORDER));
+    write_sizes(m, server->confirmation_size, server->confirmation_request_size);
     conversation_response(c, m, KEY_IN_ORDER);
 }
 
@@ -120,11 +120,11 @@ static int64_t count_subscriptions(struct redis_server *server, const struct red
     return *one;
 }
 
-static void confirm(struct conversation *c, struct redis_server *server, struct message *m, const struct message *request, const uint8_t *last)
+static void confirm(struct conversation *c, struct redis_server *server, struct message *m, const uint8_t *last)
 {
     const struct redis_reply *reply = &server->reply;
     int64_t left = count_subscriptions(server, reply);
-    enum redis_kind kind = request ? REDIS_TAG_KIND(request->tag) : REDIS_ORDINARY;
+    enum redis_kind kind = REDIS_TAG_KIND(server->tag);
     if (kind != REDIS_SUBSCRIBE && kind != REDIS_UNSUBSCRIBE_ALL) {
         push(c, server, m);
         return;
@@ -132,6 +132,7 @@ static void confirm(struct conversation *c, struct redis_server *server, struct 
     if (!server->confirmation) {
         server->confirmation = m;
         server->confirmation_size = 0;
+        server->confirmation_request_size = server->request_size;
         server->confirmation_text_size = 0;
     } else {
         conversation_last(c, SIDE_SERVER, server->confirmation, last);
@@ -142,15 +143,25 @@ static void confirm(struct conversation *c, struct redis_server *server, struct 
     server->confirmation_text_size += (uint32_t)size;
     server->confirmation_size += reply->size;
     server->confirmations++;
-    if (kind == REDIS_SUBSCRIBE ? server->confirmations >= request->tag >> REDIS_TAG_COUNT_SHIFT : left <= 0)
+    if (kind == REDIS_SUBSCRIBE ? server->confirmations >= server->tag >> REDIS_TAG_COUNT_SHIFT : left <= 0)
         end_confirmations(c, server);
 }
 
-static void answer(struct conversation *c, struct redis_server *server, struct message *m, const struct message *request)
+/* Of a reply whose request is not known: whether it tells what CONFIG GET or ACL GETUSER would. */
+static bool may_be_secret(const struct redis_reply *reply)
+{
+    static const char *const words[] = { "requirepass", "masterauth", "passwords", "key-file-pass", "user default" };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (memmem(reply->text, reply->text_size, words[i], strlen(words[i])))
+            return true;
+    return false;
+}
+
+static void answer(struct conversation *c, struct redis_server *server, struct message *m)
 {
     const struct redis_reply *reply = &server->reply;
-    enum redis_kind kind = request ? REDIS_TAG_KIND(request->tag) : REDIS_ORDINARY;
-    bool error = redis_reply_is_error(reply), secret = request && (request->tag & REDIS_TAG_SECRET);
+    enum redis_kind kind = REDIS_TAG_KIND(server->tag);
+    bool error = redis_reply_is_error(reply), secret = server->requested ? server->tag & REDIS_TAG_SECRET : may_be_secret(reply);
     if (!error && kind == REDIS_MONITOR)
         server->monitoring = true;
     if (!error && kind == REDIS_RESET) {
@@ -158,7 +169,7 @@ static void answer(struct conversation *c, struct redis_server *server, struct m
         server->channels = server->patterns = server->shards = 0;
     }
     write_text(c, m, secret, error, reply->text, reply->text_size);
-    write_sizes(m, reply->size, request);
+    write_sizes(m, reply->size, server->request_size);
     conversation_response(c, m, KEY_IN_ORDER);
     if (!error && kind == REDIS_REPLICATION)
         conversation_ignore(c);
@@ -169,26 +180,35 @@ static void dispatch(struct conversation *c, struct redis_server *server, const 
     const struct redis_reply *reply = &server->reply;
     struct message *m = server->message;
     server->message = NULL;
-    const struct message *request = conversation_oldest(c, KEY_IN_ORDER);
-    enum redis_kind kind = request ? REDIS_TAG_KIND(request->tag) : REDIS_ORDINARY;
-    bool listening = subscribed(server) || !request || kind == REDIS_SUBSCRIBE || kind == REDIS_UNSUBSCRIBE_ALL;
+    enum redis_kind kind = REDIS_TAG_KIND(server->tag);
+    bool listening = subscribed(server) || !server->requested || kind == REDIS_SUBSCRIBE || kind == REDIS_UNSUBSCRIBE_ALL;
     if ((reply->type == '>' || (reply->type == '*' && listening)) && is_confirmation(reply))
-        confirm(c, server, m, request, last);
-    else if (reply->type == '>' || (reply->type == '*' && listening && is_published(reply)) || ((server->monitoring || !request) && is_monitored(reply)))
+        confirm(c, server, m, last);
+    else if (reply->type == '>' || (reply->type == '*' && listening && is_published(reply)) || ((server->monitoring || !server->requested) && is_monitored(reply)))
         push(c, server, m);
     else
-        answer(c, server, m, request);
+        answer(c, server, m);
+}
+
+/* A reply begins; what it would answer is asked for now, because a gap may come before its end. */
+static void reply_begin(struct conversation *c, struct redis_server *server, const uint8_t *first)
+{
+    const struct message *request = conversation_oldest(c, KEY_IN_ORDER);
+    server->message = conversation_message(c, SIDE_SERVER, first);
+    server->requested = request;
+    server->tag = request ? request->tag : REDIS_ORDINARY;
+    server->request_size = request ? request->to - request->from : 0;
+    memset(&server->reply, 0, sizeof server->reply);
 }
 
 /* SYNC is answered by a file that only looks like a reply. */
-static bool replication_begins(struct conversation *c, struct redis_server *server, const uint8_t *data)
+static bool replication_begins(struct conversation *c, const uint8_t *data)
 {
     const struct message *request = conversation_oldest(c, KEY_IN_ORDER);
     if (data[0] != '$' || !request || REDIS_TAG_KIND(request->tag) != REDIS_REPLICATION)
         return false;
     struct message *m = conversation_message(c, SIDE_SERVER, data);
     conversation_last(c, SIDE_SERVER, m, data);
-    (void)server;
     conversation_response(c, m, KEY_IN_ORDER);
     conversation_ignore(c);
     return true;
@@ -214,10 +234,9 @@ int64_t redis_server_parse(struct conversation *c, struct redis_server *server, 
                 at++;
                 continue;
             }
-            if (replication_begins(c, server, data + at))
+            if (replication_begins(c, data + at))
                 return (int64_t)size;
-            server->message = conversation_message(c, SIDE_SERVER, data + at);
-            memset(&server->reply, 0, sizeof server->reply);
+            reply_begin(c, server, data + at);
         }
         bool done = false;
         int64_t used = redis_reply_read(&server->reply, data + at, size - at, &done);
@@ -237,6 +256,7 @@ void redis_server_gap(struct conversation *c, struct redis_server *server, uint6
 {
     struct redis_reply *reply = &server->reply;
     if (server->message && lost > 0 && lost + 2 < reply->skip) { /* all of it inside one string */
+        conversation_gap_inside(c, SIDE_SERVER);
         reply->skip -= lost;
         reply->keep = reply->keep > lost ? reply->keep - lost : 0;
         reply->size += lost;
@@ -258,11 +278,10 @@ void redis_server_close(struct conversation *c, struct redis_server *server, enu
     server->message = NULL;
     if (!m)
         return;
-    const struct message *request = conversation_oldest(c, KEY_IN_ORDER);
-    if (server->reply.size == 0 && !request) {
+    if (server->reply.size == 0 && !server->requested) {
         conversation_drop(c, m);
         return;
     }
     message_incomplete(m, reason);
-    answer(c, server, m, request);
+    answer(c, server, m);
 }

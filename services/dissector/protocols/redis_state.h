@@ -23,8 +23,11 @@ struct redis_client {
 struct redis_server {
     struct redis_reply reply;
     struct message *message;
+    bool requested;                     /* there was a request for it: its tag and size */
+    uint32_t tag;
+    uint64_t request_size;
     struct message *confirmation;       /* the first of several */
-    uint64_t confirmation_size;
+    uint64_t confirmation_size, confirmation_request_size;
     uint32_t confirmations, confirmation_text_size;
     char confirmation_text[REDIS_REPLY_TEXT_MAX];
     int64_t channels, patterns, shards; /* subscribed to */
