@@ -6,7 +6,8 @@ static enum incomplete cut_reason(const struct conversation *c)
 {
     switch (conversation_end(c)) {
     case END_INPUT: return ENDS_AFTER;
-    case END_EVICTED: return EVICTED;
+    case END_EVICTED:
+    case END_IDLE: return EVICTED;
     default: return TRUNCATED;
     }
 }
@@ -33,7 +34,7 @@ static void emit(struct http2_calls *calls, struct conversation *c, struct http2
     if (request && !response) { /* that there is no response says more than that the request was cut */
         if (stream->halves[SIDE_SERVER].gap)
             message_incomplete(request, GAP);
-        else if (reason == TRUNCATED)
+        else if (reason == TRUNCATED || conversation_end(c) == END_IDLE)
             message_incomplete(request, NO_RESPONSE);
         else if (reason != WHOLE)
             message_incomplete(request, reason);

@@ -261,6 +261,25 @@ static void test_end_of_the_capture(void **state)
     peers_free(&p);
 }
 
+/* Nothing is said for so long that the connection is given up. */
+static void test_idle(void **state)
+{
+    (void)state;
+    struct peers p = peers_new(REDACT_ON);
+    h2_headers(&p.client, 1, HTTP2_END_STREAM, "GET /waits a", H2_NONE);
+    h2_headers(&p.client, 3, HTTP2_END_STREAM, "GET /begun a", H2_NONE);
+    h2_respond(&p.server, 3, 0, 200, H2_NONE);
+    flush(&p);
+    p.rig->now_ns += INT64_C(1000000000) * 3600;
+    p.rig->tuple.source_port++; /* time goes on by another connection */
+    rig_packet(p.rig, SIDE_CLIENT, 2, NULL, 0, 0);
+    rig_stop(p.rig);
+    assert_int_equal(rig_count(p.rig), 2);
+    assert_field(p.rig, 0, "incomplete", "no_response");
+    assert_field(p.rig, 1, "incomplete", "evicted");
+    peers_free(&p);
+}
+
 /* Bodies beyond what is kept, and more of them than are kept together. */
 static void test_large_bodies(void **state)
 {
@@ -461,6 +480,7 @@ int main(void)
         cmocka_unit_test(test_table_sizes),
         cmocka_unit_test(test_request_still_going_when_answered),
         cmocka_unit_test(test_end_of_the_capture),
+        cmocka_unit_test(test_idle),
         cmocka_unit_test(test_large_bodies),
         cmocka_unit_test(test_too_many_streams),
         cmocka_unit_test(test_large_blocks),
