@@ -294,13 +294,15 @@ static bool ends_chunked(const struct http_headers *h)
 
 enum http1_framing http1_body_framing(const struct http_headers *h, bool response, uint64_t *ret_length)
 {
-    if (h->first[HTTP_KNOWN_TRANSFER_ENCODING]) /* outweighs a length */
-        return ends_chunked(h) ? HTTP1_CHUNKED : response ? HTTP1_UNTIL_CLOSE : HTTP1_UNKNOWN;
+    if (h->first[HTTP_KNOWN_TRANSFER_ENCODING]) /* outweighs a length; where chunked is not the last coding of a request, a server that reads it at all reads chunks */
+        return ends_chunked(h) || (!response && http_headers_has_token(h, HTTP_KNOWN_TRANSFER_ENCODING, "chunked")) ? HTTP1_CHUNKED : response ? HTTP1_UNTIL_CLOSE : HTTP1_UNKNOWN;
     bool known = false;
     uint64_t length = 0;
     for (uint16_t i = h->first[HTTP_KNOWN_CONTENT_LENGTH]; i; i = h->at[i - 1].next)
         if (!read_length(h->at[i - 1].value, h->at[i - 1].value_size, &known, &length))
             return HTTP1_UNKNOWN;
+    if (length == LENGTH_MAX && !response) /* no server reads that: what follows may be its next request */
+        return HTTP1_UNKNOWN;
     if (known) {
         *ret_length = length;
         return length ? HTTP1_LENGTH : HTTP1_NO_BODY;

@@ -84,10 +84,10 @@ static void bodies_are_framed(void **state)
         { "", HTTP1_NO_BODY, HTTP1_UNTIL_CLOSE, 0 }, { "Content-Length: 0\r\n", HTTP1_NO_BODY, HTTP1_NO_BODY, 0 }, { "Content-Length: 42\r\n", HTTP1_LENGTH, HTTP1_LENGTH, 42 },
         { "Content-Length: 5, 5\r\nContent-Length: 5\r\n", HTTP1_LENGTH, HTTP1_LENGTH, 5 }, { "Content-Length: 5\r\nContent-Length: 6\r\n", HTTP1_UNKNOWN, HTTP1_UNKNOWN, 0 },
         { "Content-Length: 5,\r\n", HTTP1_UNKNOWN, HTTP1_UNKNOWN, 0 }, { "Content-Length:\r\n", HTTP1_UNKNOWN, HTTP1_UNKNOWN, 0 }, { "Content-Length: +5\r\n", HTTP1_UNKNOWN, HTTP1_UNKNOWN, 0 },
-        { "Content-Length: -5\r\n", HTTP1_UNKNOWN, HTTP1_UNKNOWN, 0 }, { "Content-Length: 0x5\r\n", HTTP1_UNKNOWN, HTTP1_UNKNOWN, 0 }, { "Content-Length: 99999999999999999999\r\n", HTTP1_LENGTH, HTTP1_LENGTH, 1000000000000000000 },
+        { "Content-Length: -5\r\n", HTTP1_UNKNOWN, HTTP1_UNKNOWN, 0 }, { "Content-Length: 0x5\r\n", HTTP1_UNKNOWN, HTTP1_UNKNOWN, 0 }, { "Content-Length: 99999999999999999999\r\n", HTTP1_UNKNOWN, HTTP1_LENGTH, 1000000000000000000 },
         { "Content-Length: 999999999999999999\r\n", HTTP1_LENGTH, HTTP1_LENGTH, 999999999999999999 }, { "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", HTTP1_CHUNKED, HTTP1_CHUNKED, 0 },
         { "Transfer-Encoding: gzip, CHUNKED\r\n", HTTP1_CHUNKED, HTTP1_CHUNKED, 0 }, { "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", HTTP1_CHUNKED, HTTP1_CHUNKED, 0 },
-        { "Transfer-Encoding: chunked, gzip\r\n", HTTP1_UNKNOWN, HTTP1_UNTIL_CLOSE, 0 }, { "Transfer-Encoding: xchunked\r\n", HTTP1_UNKNOWN, HTTP1_UNTIL_CLOSE, 0 }, { "Transfer-Encoding:\r\n", HTTP1_UNKNOWN, HTTP1_UNTIL_CLOSE, 0 },
+        { "Transfer-Encoding: chunked, gzip\r\n", HTTP1_CHUNKED, HTTP1_UNTIL_CLOSE, 0 }, { "Transfer-Encoding: xchunked\r\n", HTTP1_UNKNOWN, HTTP1_UNTIL_CLOSE, 0 }, { "Transfer-Encoding:\r\n", HTTP1_UNKNOWN, HTTP1_UNTIL_CLOSE, 0 },
         { "Transfer-Encoding : chunked\r\n", HTTP1_CHUNKED, HTTP1_CHUNKED, 0 },
     };
     for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
