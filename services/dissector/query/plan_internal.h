@@ -1,4 +1,4 @@
-/* Between plan_zones.c and plan.c: what a part of an expression says about columns that have an index or a zone. */
+/* Between plan_zones.c, plan.c and run.c: what a part of an expression says about columns that have an index or a zone. */
 #ifndef DISSECTOR_QUERY_PLAN_INTERNAL_H
 #define DISSECTOR_QUERY_PLAN_INTERNAL_H
 #include "services/dissector/query/plan.h"

@@ -6,7 +6,7 @@
 #include "services/dissector/database/sqlite_output.h"
 #include "services/dissector/query/check.h"
 #include "services/dissector/query/groups.h"
-#include "services/dissector/query/plan.h"
+#include "services/dissector/query/plan_internal.h"
 #include "services/dissector/query/query.h"
 #include "services/dissector/query/query_fields.h"
 #include "services/dissector/query/query_file.h"
@@ -28,6 +28,7 @@ struct run {
     struct query_fields fields;         /* with groups: what is grouped by, and elapsed_time */
     struct groups *groups;
     int64_t from_ns, to_ns;             /* of the request and of the expression; to: INT64_MAX is no end */
+    int64_t first_id, past_id;          /* of the expression; past: INT64_MAX is no end */
     uint64_t limit, budget;
     query_row *row;
     void *context;
@@ -55,20 +56,33 @@ static int compile(const struct run *run, const char *text, int64_t now_ns, stru
     return r == -ENOMEM ? fail_with(run->error, r, "no memory") : r;
 }
 
-/* A bound on the timestamp that the whole expression implies. */
-static void narrow_time(struct run *run, const struct node *n)
+static void narrow(enum operator op, int64_t number, int64_t *from, int64_t *to)
 {
-    if (n->kind != NODE_BINARY || n->first->kind != NODE_VARIABLE || n->first->type != TYPE_TIMESTAMP || n->first->next->kind != NODE_LITERAL)
-        return;
-    int64_t ns = n->first->next->number, past = ns < INT64_MAX ? ns + 1 : ns;
-    if ((n->op == OP_GREATER_EQUAL || n->op == OP_EQUAL) && ns > run->from_ns)
-        run->from_ns = ns;
-    if (n->op == OP_GREATER && past > run->from_ns)
-        run->from_ns = past;
-    if (n->op == OP_LESS && ns < run->to_ns)
-        run->to_ns = ns;
-    if ((n->op == OP_LESS_EQUAL || n->op == OP_EQUAL) && past < run->to_ns)
-        run->to_ns = past;
+    int64_t past = number < INT64_MAX ? number + 1 : number;
+    if ((op == OP_GREATER_EQUAL || op == OP_EQUAL) && number > *from)
+        *from = number;
+    if (op == OP_GREATER && past > *from)
+        *from = past;
+    if (op == OP_LESS && number < *to)
+        *to = number;
+    if ((op == OP_LESS_EQUAL || op == OP_EQUAL) && past < *to)
+        *to = past;
+}
+
+/* Bounds on timestamps and ids that the whole expression implies: ids are in the order of time, so both are where the walk begins and ends. */
+static void narrow_all(struct run *run)
+{
+    const struct node *conjuncts[SELECT_CONJUNCTS_MAX];
+    struct comparison c;
+    unsigned count = select_conjuncts(run->expression.root, conjuncts);
+    for (unsigned i = 0; i < count; i++) {
+        if (!query_plan_comparison(conjuncts[i], &c))
+            continue;
+        if (c.variable->zone && strcmp(c.variable->zone, "timestamp") == 0)
+            narrow(c.op, c.literal->number, &run->from_ns, &run->to_ns);
+        else if (strcmp(c.variable->name, "id") == 0)
+            narrow(c.op, c.literal->number, &run->first_id, &run->past_id);
+    }
 }
 
 static int prepare_groups(struct run *run)
@@ -90,7 +104,6 @@ static int prepare_groups(struct run *run)
 static int prepare(struct run *run)
 {
     const struct query_request *q = run->request;
-    const struct node *conjuncts[SELECT_CONJUNCTS_MAX];
     int r = compile(run, q->expression, q->now_ns ? q->now_ns : units_now_wall_ns(), &run->expression);
     if (r < 0)
         return r;
@@ -101,9 +114,8 @@ static int prepare(struct run *run)
     run->deadline_ns = units_now_mono_ns() + (q->timeout_ms ? q->timeout_ms : QUERY_TIMEOUT_MS_USUAL) * UNITS_NS_PER_MS;
     run->from_ns = q->from_ns;
     run->to_ns = q->to_ns ? q->to_ns : INT64_MAX;
-    unsigned count = select_conjuncts(run->expression.root, conjuncts);
-    for (unsigned i = 0; i < count; i++)
-        narrow_time(run, conjuncts[i]);
+    run->past_id = INT64_MAX;
+    narrow_all(run);
     return q->group_by_count ? prepare_groups(run) : query_fields_find(run->vocabulary, q->fields, q->fields_count, &run->fields, run->error);
 }
 
@@ -252,8 +264,8 @@ static int find_window(struct run *run, int64_t *ret_first, int64_t *ret_last)
         first = past;
     else if (first <= (int64_t)run->request->after)
         first = (int64_t)run->request->after + 1;
-    *ret_first = first;
-    *ret_last = past - 1;
+    *ret_first = first > run->first_id ? first : run->first_id;
+    *ret_last = (past < run->past_id ? past : run->past_id) - 1;
     return 0;
 }
 

@@ -99,6 +99,20 @@ static void in_literals(struct translation *t, const struct node *a, const struc
     sql_put(t->sql, "))");
 }
 
+/* A constant in namespaces and the like: asked of the endpoints once, not of every entry. "" is in none. */
+static void in_peers(struct translation *t, const struct node *text, const struct variable *set)
+{
+    if (text->size == 0) {
+        sql_put(t->sql, "0");
+        return;
+    }
+    sql_put(t->sql, "(entry.src IN (SELECT id FROM peer WHERE ");
+    translate(t, text);
+    sql_format(t->sql, " IN (%s)) OR entry.dst IN (SELECT id FROM peer WHERE ", set->peer_columns);
+    translate(t, text);
+    sql_format(t->sql, " IN (%s)))", set->peer_columns);
+}
+
 static void in(struct translation *t, const struct node *a, const struct node *b)
 {
     if (type_kind(b->type) == TYPE_MAP) {
@@ -113,12 +127,8 @@ static void in(struct translation *t, const struct node *a, const struct node *b
         in_literals(t, a, b);
         return;
     }
-    if (b->kind == NODE_VARIABLE && b->variable->place == VARIABLE_SET && (a->kind == NODE_LITERAL || a->kind == NODE_VARIABLE)) {
-        sql_put(t->sql, "(");
-        translate(t, a);
-        sql_put(t->sql, " <> '' AND ");
-        translate(t, a);
-        sql_format(t->sql, " IN (%s))", b->variable->sql);
+    if (b->kind == NODE_VARIABLE && b->variable->place == VARIABLE_SET && is_text(a)) {
+        in_peers(t, a, b->variable);
         return;
     }
     sql_format(t->sql, "cel_in(%d, ", translate_is_nested(a->type));

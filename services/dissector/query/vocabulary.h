@@ -26,6 +26,7 @@ struct variable {
     bool any_case;                      /* compared without case: protocol */
     bool src, dst;                      /* only columns of this endpoint's peer are read */
     const char *sql;
+    const char *peer_columns;           /* SET: the same columns as they stand in peer */
     const char *zone;                   /* its columns in the zone table begin so; NULL: none */
     uint64_t protocols;                 /* bit: number in the vocabulary's list */
     struct variable_source sources[VARIABLE_SOURCES_MAX];

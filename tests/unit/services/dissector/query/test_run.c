@@ -114,6 +114,9 @@ static void every_plan_gives_the_same(void **state)
     check(f, "elapsed_time > 7000000", "");
     check(f, "status_code in [404, 503]", "2 8");
     check(f, "kafka", "");
+    check(f, "id > 2 && 5 >= id", "3 4 5");
+    check(f, "id == 4", "4");
+    check(f, "\"pay\" in namespaces", "1 2 5 6 7 8");
     check(f, "false || tcp", "6");
     check(f, "timestamp >= timestamp(\"2026-03-14T22:02:00Z\") && timestamp < timestamp(\"2026-03-14T22:05:00Z\")", "3 4 5");
     check(f, "timestamp > now() - duration(\"2m\")", "8");
