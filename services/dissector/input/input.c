@@ -82,7 +82,8 @@ static int begin_stream(struct input_reader *r)
         return e;
     bool whole = at_hand(r) >= MAGIC_BYTES, classic = whole && pcap_classic_is_magic(r->source.at);
     if (!whole || memcmp(r->source.at, gzip, sizeof gzip) == 0) {
-        input_say(r, whole ? "it is compressed with gzip: unpack it first" : at_hand(r) ? "the file ends inside its header" : "it is empty");
+        const char *problem = whole ? "it is compressed with gzip: unpack it first" : at_hand(r) ? "the file ends inside its header" : "it is empty";
+        input_say(r, "%s", r->source.problem ? r->source.problem : problem);
         give_up(r);
     }
     if (!classic)
@@ -93,7 +94,8 @@ static int begin_stream(struct input_reader *r)
     if (e < 0)
         return e;
     if (at_hand(r) < PCAP_CLASSIC_HEADER_BYTES || pcap_classic_get_header(r->source.at, &r->classic) < 0) {
-        input_say(r, at_hand(r) < PCAP_CLASSIC_HEADER_BYTES ? "the file ends inside its header" : "a pcap file of another version than 2");
+        const char *problem = at_hand(r) < PCAP_CLASSIC_HEADER_BYTES ? "the file ends inside its header" : "a pcap file of another version than 2";
+        input_say(r, "%s", r->source.problem ? r->source.problem : problem);
         give_up(r);
         return 0;
     }
