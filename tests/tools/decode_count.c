@@ -1,11 +1,12 @@
-/* What the dissector's input and decoding see in captures: decode_count [--frames] FILE...
- * Prints one line of counts per file; with --frames instead a line "FRAME tcp|udp SOURCE-PORT DESTINATION-PORT PAYLOAD" per packet, for comparing with tshark. */
+/* What the dissector's input and decoding see in captures: decode_count [--frames | --partition FILE] CAPTURE...
+ * Prints one line of counts per file; with --frames instead a line "FRAME tcp|udp SOURCE-PORT DESTINATION-PORT PAYLOAD" per packet, for comparing with tshark; with --partition it leaves the map stage's file. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "services/dissector/flow/decode.h"
 #include "services/dissector/input/input.h"
+#include "services/dissector/work/partition.h"
 
 static void print_counts(const char *name, const struct input_reader *reader, struct decoder *decoder)
 {
@@ -53,10 +54,25 @@ static int count_file(const char *path, bool frames)
     return failed;
 }
 
+static int write_partition(const char *capture, const char *path)
+{
+    const struct input input = { .path = capture, .segment_id = "", .node_name = "", .previous = INPUT_NONE };
+    char hidden[4096], error[STAGE_ERROR_TEXT_MAX];
+    struct partition_map_counts counts;
+    if ((size_t)snprintf(hidden, sizeof hidden, "%s.hidden", path) >= sizeof hidden || partition_map(&input, 0, path, hidden, NULL, &counts, NULL, error) < 0) {
+        fprintf(stderr, "%s\n", error);
+        return 1;
+    }
+    printf("%s packets %" PRIu64 " tcp %" PRIu64 " udp %" PRIu64 "\n", capture, counts.input.packets, counts.decode.tcp, counts.decode.udp);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     bool frames = argc > 1 && strcmp(argv[1], "--frames") == 0;
     int failed = 0;
+    if (argc == 4 && strcmp(argv[1], "--partition") == 0)
+        return write_partition(argv[3], argv[2]);
     for (int i = 1 + frames; i < argc; i++)
         failed |= count_file(argv[i], frames);
     return failed;
