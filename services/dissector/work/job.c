@@ -16,16 +16,18 @@ static void list_protocols(char *text, size_t room)
 int job_shard_options(const char *const *names, uint32_t count, enum redact_level redact, const struct stage_limits *limits, struct shard_options *ret, char *error)
 {
     struct shard_options options = { .redact = redact, .body_max = limits->body_bytes < CONVERSATION_BODY_MAX ? (uint32_t)limits->body_bytes : CONVERSATION_BODY_MAX };
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t set = protocol_set(names[i], strlen(names[i]));
-        if (!set) {
-            char known[300];
-            list_protocols(known, sizeof known);
-            snprintf(error, STAGE_ERROR_TEXT_MAX, "there is no protocol %.40s; there are: %s", names[i], known);
-            return -EINVAL;
+    for (uint32_t i = 0; i < count; i++)
+        for (const char *name = names[i], *end; *name; name = *end ? end + 1 : end) {
+            end = strchrnul(name, ',');
+            uint64_t set = protocol_set(name, (size_t)(end - name));
+            if (!set && end > name) {
+                char known[300];
+                list_protocols(known, sizeof known);
+                snprintf(error, STAGE_ERROR_TEXT_MAX, "there is no protocol %.*s; there are: %s", (int)(end - name > 40 ? 40 : end - name), name, known);
+                return -EINVAL;
+            }
+            options.protocols |= set;
         }
-        options.protocols |= set;
-    }
     *ret = options;
     return 0;
 }

@@ -11,7 +11,7 @@ struct views {
     const struct run_view *list; size_t count;                       /* while deciding */
     struct node *nodes;
     struct fate *fates;
-    uint32_t *first[SHARDS], counts[SHARDS];                          /* shard, number → index of list; UINT32_MAX: none */
+    uint32_t *first[SHARDS], counts[SHARDS];                          /* shard, number: index of list; UINT32_MAX: none */
     uint64_t connections, left_out;
 };
 
