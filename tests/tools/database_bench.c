@@ -1,8 +1,8 @@
 /* What the outputs cost: calls made from a seed, into NDJSON and into a database with its indexes, as fast as they take them.
  *
- *   database_bench [--entries N] [--folder DIR] [--seed N] [--paths N] [--format ndjson|sqlite] [--keep]
+ *   database_bench [--entries N] [--folder DIR] [--seed N] [--paths N] [--format ndjson|sqlite] [--dns PERCENT] [--keep]
  *
- * The calls are HTTP: 12 request headers, 8 response headers, a path of 1,000 (or --paths), a small JSON body. One line of JSON for each form: entries, bytes of output, CPU and wall seconds, entries per second (of CPU), us per entry; the making of
+ * The calls are HTTP: 12 request headers, 8 response headers, a path of 1,000 (or --paths), a small JSON body; --dns makes some of them DNS. One line of JSON for each form: entries, bytes of output, CPU and wall seconds, entries per second (of CPU), us per entry; the making of
  * the entries is measured alone first and taken off. */
 #include <getopt.h>
 #include <stdio.h>
@@ -12,12 +12,13 @@
 #include <unistd.h>
 
 #include "services/dissector/database/digest.h"
+#include "services/dissector/protocols/dns_fields.h"
 #include "services/dissector/protocols/http_fields.h"
 #include "tests/support/entry_maker.h"
 
 #define PEERS 256u
-struct bench { uint64_t entries, seed; uint32_t paths; const char *folder, *format; bool keep; };
-struct generator { struct entry_maker maker; uint64_t state; struct peer peers[PEERS]; char texts[PEERS][4][40]; const struct protocol *http; uint8_t number; uint32_t paths; };
+struct bench { uint64_t entries, seed; uint32_t paths, dns; const char *folder, *format; bool keep; };
+struct generator { struct entry_maker maker; uint64_t state; struct peer peers[PEERS]; char texts[PEERS][4][40]; const struct protocol *http, *dns; uint8_t http_number, dns_number; uint32_t paths, dns_percent; };
 
 static uint64_t next(struct generator *g)
 {
@@ -29,9 +30,11 @@ static uint64_t next(struct generator *g)
 
 static void generator_open(struct generator *g, const struct bench *bench)
 {
-    *g = (struct generator){ .state = bench->seed, .paths = bench->paths };
+    *g = (struct generator){ .state = bench->seed, .paths = bench->paths, .dns_percent = bench->dns };
     g->http = protocol_find("HTTP", 4);
-    g->number = (uint8_t)protocol_number(g->http);
+    g->dns = protocol_find("DNS", 3);
+    g->http_number = (uint8_t)protocol_number(g->http);
+    g->dns_number = (uint8_t)protocol_number(g->dns);
     for (uint32_t i = 0; i < PEERS; i++) {
         snprintf(g->texts[i][0], 40, "10.1.%u.%u", i / 16, i % 16);
         snprintf(g->texts[i][1], 40, "pod-%u-7d4b9c", i);
@@ -70,21 +73,36 @@ static void put_values(struct entry_maker *m, uint64_t random, uint32_t paths)
     maker_summary(m, url, (size_t)url_size);
 }
 
+static void put_dns_values(struct entry_maker *m, uint64_t random)
+{
+    char name[64];
+    snprintf(name, sizeof name, "service-%u.shop.svc.cluster.local", (uint32_t)(random % 64));
+    maker_int(m, DNS_ID, (int64_t)(random & 65535));
+    maker_texts(m, DNS_QUESTIONS, (const char *const[]){ name }, 1);
+    maker_texts(m, DNS_QUESTION_TYPES, (const char *const[]){ "A" }, 1);
+    maker_texts(m, DNS_ANSWERS, (const char *const[]){ "10.1.2.3" }, 1);
+    maker_summary(m, name, strlen(name));
+}
+
 static const struct entry *generate(struct generator *g, uint64_t id)
 {
     uint64_t random = next(g);
     struct entry_maker *m = &g->maker;
-    maker_begin(m, g->http, g->number, id);
+    bool dns = (random >> 4 & 127) * 100 / 128 < g->dns_percent;
+    maker_begin(m, dns ? g->dns : g->http, dns ? g->dns_number : g->http_number, id);
     m->head.timestamp_ns = INT64_C(1700000000000000000) + (int64_t)(id * 12345);
     m->head.elapsed_ns = 1000000 + (int64_t)(random >> 20 & 0xffffff);
     m->head.duration_ns = m->head.elapsed_ns + 30000;
-    m->head.status = random >> 50 & 31 ? 200 : 503;
+    m->head.status = dns ? 0 : random >> 50 & 31 ? 200 : 503;
     m->head.flags = RECORD_HAS_REQUEST | RECORD_HAS_RESPONSE;
     m->head.request_at = (struct place){ 0, (uint32_t)id * 2 };
     m->head.response_at = (struct place){ 0, (uint32_t)id * 2 + 1 };
     m->head.tuple.source_port = (uint16_t)(32768 + (random >> 30 & 0x3fff));
-    m->head.tuple.destination_port = 8080;
-    put_values(m, random >> 8 & 0xffffff, g->paths);
+    m->head.tuple.destination_port = dns ? 53 : 8080;
+    if (dns)
+        put_dns_values(m, random >> 8 & 0xffffff);
+    else
+        put_values(m, random >> 8 & 0xffffff, g->paths);
     const struct entry *entry = maker_end(m);
     m->entry.connection = id / 8 + 1;
     m->entry.source = &g->peers[random >> 40 & (PEERS - 1)];
@@ -150,7 +168,7 @@ static int run(const struct bench *bench, const struct output_driver *driver, do
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = { { "entries", 1, NULL, 'e' }, { "folder", 1, NULL, 'f' }, { "seed", 1, NULL, 's' }, { "paths", 1, NULL, 'p' }, { "format", 1, NULL, 'o' }, { "keep", 0, NULL, 'k' }, { 0 } };
+    static const struct option options[] = { { "entries", 1, NULL, 'e' }, { "folder", 1, NULL, 'f' }, { "seed", 1, NULL, 's' }, { "paths", 1, NULL, 'p' }, { "format", 1, NULL, 'o' }, { "dns", 1, NULL, 'd' }, { "keep", 0, NULL, 'k' }, { 0 } };
     struct bench bench = { .entries = 500000, .seed = 7, .paths = 1000, .folder = "/tmp", .format = "" };
     for (int letter; (letter = getopt_long(argc, argv, "", options, NULL)) != -1;)
         switch (letter) {
@@ -158,9 +176,10 @@ int main(int argc, char **argv)
         case 'f': bench.folder = optarg; break;
         case 's': bench.seed = strtoull(optarg, NULL, 10) | 1; break;
         case 'p': bench.paths = (uint32_t)strtoul(optarg, NULL, 10) | 1; break;
+        case 'd': bench.dns = (uint32_t)strtoul(optarg, NULL, 10); break;
         case 'o': bench.format = optarg; break;
         case 'k': bench.keep = true; break;
-        default: fprintf(stderr, "usage: database_bench [--entries N] [--folder DIR] [--seed N] [--paths N] [--format ndjson|sqlite] [--keep]\n"); return 2;
+        default: fprintf(stderr, "usage: database_bench [--entries N] [--folder DIR] [--seed N] [--paths N] [--format ndjson|sqlite] [--dns PERCENT] [--keep]\n"); return 2;
         }
     double making = making_costs(&bench);
     int r = 0;
