@@ -206,7 +206,7 @@ void entries_columns(const struct entries *e, uint64_t at, struct column *column
 {
     const struct entry_row *row = entries_row(e, at);
     const int64_t numbers[ENTRY_COLUMNS - 2] = {
-        row->timestamp, row->protocol, row->status, row->elapsed, row->duration, row->src, row->src_port, row->dst, row->dst_port, row->path, (int64_t)row->connection, row->node, row->incomplete, row->flags,
+        row->protocol, row->status, row->src, row->dst, row->path, row->timestamp, row->elapsed, row->duration, row->src_port, row->dst_port, (int64_t)row->connection, row->node, row->incomplete, row->flags,
         row->request_segment, row->request_frame, row->response_segment, row->response_frame,
     };
     columns[0] = ROW_ID();

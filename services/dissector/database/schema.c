@@ -57,9 +57,9 @@ const char schema_fixed_from[] = "entry\n"
                                  " LEFT JOIN segment AS response_segment ON response_segment.id = entry.response_segment\n";
 
 static const char fixed_tables[] =
-    "CREATE TABLE entry(id INTEGER PRIMARY KEY, timestamp INTEGER NOT NULL, protocol INTEGER NOT NULL, status INTEGER NOT NULL DEFAULT 0,\n"
-    " elapsed INTEGER NOT NULL DEFAULT 0, duration INTEGER NOT NULL DEFAULT 0, src INTEGER NOT NULL, src_port INTEGER NOT NULL DEFAULT 0, dst INTEGER NOT NULL, dst_port INTEGER NOT NULL DEFAULT 0,\n"
-    " path INTEGER NOT NULL DEFAULT 0, connection INTEGER NOT NULL, node INTEGER NOT NULL DEFAULT 0, incomplete INTEGER NOT NULL DEFAULT 0, flags INTEGER NOT NULL DEFAULT 0,\n"
+    "CREATE TABLE entry(id INTEGER PRIMARY KEY, protocol INTEGER NOT NULL, status INTEGER NOT NULL DEFAULT 0, src INTEGER NOT NULL, dst INTEGER NOT NULL, path INTEGER NOT NULL DEFAULT 0,\n"
+    " timestamp INTEGER NOT NULL, elapsed INTEGER NOT NULL DEFAULT 0, duration INTEGER NOT NULL DEFAULT 0, src_port INTEGER NOT NULL DEFAULT 0, dst_port INTEGER NOT NULL DEFAULT 0,\n"
+    " connection INTEGER NOT NULL, node INTEGER NOT NULL DEFAULT 0, incomplete INTEGER NOT NULL DEFAULT 0, flags INTEGER NOT NULL DEFAULT 0,\n"
     " request_segment INTEGER NOT NULL DEFAULT 0, request_frame INTEGER NOT NULL DEFAULT 0, response_segment INTEGER NOT NULL DEFAULT 0, response_frame INTEGER NOT NULL DEFAULT 0,\n"
     " summary TEXT NOT NULL DEFAULT '');\n"
     "CREATE TABLE protocol(id INTEGER PRIMARY KEY, name TEXT NOT NULL);\n"

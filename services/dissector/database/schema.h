@@ -1,18 +1,19 @@
 /* The database of a dissection, readable with any SQLite tool. Tables, columns and the view `calls` are made from the field tables (entry/field.h); this page is the fixed part.
  *
  *   entry(id INTEGER PRIMARY KEY            1..n in the order of time, so timestamp grows with id; a part file holds a run of them
- *         timestamp                         ns since the epoch, first byte of the request
  *         protocol                          -> protocol(id, name); 1 is the file's most frequent one, 2 the next (equal ones by name)
  *         status                            status_code; 0: none
- *         elapsed, duration                 us
- *         src, src_port, dst, dst_port      -> peer(id, ip, name, namespace, pod_name, pod_namespace, service_name, service_namespace, dns, process); src is the client
+ *         src, dst                          -> peer(id, ip, name, namespace, pod_name, pod_namespace, service_name, service_namespace, dns, process); src is the client
  *         path                              -> path(id, name): ids in the byte order of the names, 0 is '': a prefix is a range of ids (database_path_range)
+ *         timestamp                         ns since the epoch, first byte of the request
+ *         elapsed, duration                 us
+ *         src_port, dst_port
  *         connection                        conn_id
  *         node                              -> node(id, name); 0 is ''
  *         incomplete                        -> incomplete(id, name); 0 is ''
  *         flags                             RECORD_ONE_WAY | RECORD_MAYBE_COPY ... (entry/record.h)
  *         request_segment, request_frame, response_segment, response_frame     -> segment(id, name); 0 is ''; frame 0: none
- *         summary)                          the columns stand in this order
+ *         summary)                          the columns stand in this order, those that filters are made of first: a scan reads a row's header up to the last column that it needs, a tenth to a fifth of its time
  *   <detail>(id INTEGER PRIMARY KEY = entry.id, a column per field, numbers first and bodies last)    LIST and MAP are JSON text ("[...]", "{...}"; empty: '[]', '{}').
  *                                           A field named "path" has no column here: entry.path is it.
  *   zone(id INTEGER PRIMARY KEY             1..; one row per 4,096 of entry, for skipping
