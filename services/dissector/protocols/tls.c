@@ -31,6 +31,7 @@ struct tls_side {
     uint32_t need, have, skip;                  /* its body; skip: bytes of one that says nothing */
     uint8_t *body;
     struct message *hello;                      /* the entry's half, from the message's first byte on */
+    bool answering;                             /* the response began in the record under way */
     bool encrypted;
     bool unsure;                                /* something is missing: the next record may begin inside a message */
     bool lost;                                  /* ... or the next bytes inside a record */
@@ -446,8 +447,15 @@ static int64_t tls_parse(struct conversation *c, enum side side, const uint8_t *
     if (s->record_left > 0) {
         size_t n = s->record_left < size ? s->record_left : size;
         s->record_left -= (uint32_t)n;
-        if (s->record_type == RECORD_HANDSHAKE)
+        if (s->record_type == RECORD_HANDSHAKE) {
+            struct tls_state *state = conversation_state(c);
+            const struct message *before = state->response;
             take_fragment(c, side, data, n);
+            s->answering = s->answering || (state->response && state->response != before);
+            if (s->answering && state->response && s->record_left == 0) /* as stock Wireshark has it: the hello is known when its record is */
+                conversation_last(c, side, state->response, data + n - 1);
+            s->answering = s->answering && s->record_left > 0;
+        }
         return (int64_t)n;
     }
     if (s->lost) {

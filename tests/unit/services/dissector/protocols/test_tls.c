@@ -310,6 +310,23 @@ static void alerts(void **state)
     rig_free(rig);
 }
 
+/* Stock Wireshark knows a hello when its record is there: so do we, or the frames would differ. */
+static void the_response_ends_with_its_record(void **state)
+{
+    (void)state;
+    struct tls_builder m = client_hello(0), all = hello_1_2(0), certificate = SERVER_CERTIFICATES, client = tls_record(22, &m);
+    ADD(&all, certificate);
+    struct tls_builder server = tls_record(22, &all);
+    struct rig *rig = rig_new(443, REDACT_ON);
+    SAY(rig, SIDE_CLIENT, client);
+    rig_say_cut(rig, SIDE_SERVER, server.data, server.size, server.size / 3 + 1);
+    uint32_t last = rig->frame;
+    rig_finish(rig);
+    assert_int_equal(rig_count(rig), 1);
+    assert_int_equal(rig_record(rig, 0)->response_at.frame, last);
+    rig_free(rig);
+}
+
 static void client_certificates(void **state)
 {
     (void)state;
@@ -477,7 +494,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(handshake_of_1_2), cmocka_unit_test(cut_anywhere), cmocka_unit_test(fragmented_and_coalesced), cmocka_unit_test(handshake_of_1_3), cmocka_unit_test(resumption),
-        cmocka_unit_test(hello_retry), cmocka_unit_test(alerts), cmocka_unit_test(client_certificates), cmocka_unit_test(one_side_only), cmocka_unit_test(from_the_middle_nothing_is_guessed),
+        cmocka_unit_test(hello_retry), cmocka_unit_test(alerts), cmocka_unit_test(the_response_ends_with_its_record), cmocka_unit_test(client_certificates), cmocka_unit_test(one_side_only), cmocka_unit_test(from_the_middle_nothing_is_guessed),
         cmocka_unit_test(gaps_of_the_server), cmocka_unit_test(gaps_of_the_client), cmocka_unit_test(a_message_too_long), cmocka_unit_test(what_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
