@@ -9,7 +9,7 @@
 #include "cli/output.h"
 
 #define ANSWERS_WAIT_MS 300       /* for all that answer: the first comes within a millisecond or two */
-#define SNAPSHOTTERS_SHOWN_MAX 100
+#define SERVICES_SHOWN_MAX 100
 
 static const struct option rows[] = { CLI_ROW_JSON };
 
@@ -17,13 +17,13 @@ struct status {
     struct node_list nodes;
     size_t recording;
     char streams_problem[256];      /* "" where all are there */
-    json_t *snapshotters;           /* their answers to $SRV.PING: name, id, version */
+    json_t *snapshotters, *dissectors; /* their answers to $SRV.PING: name, id, version */
 };
 
-static void take_snapshotter(void *context, const struct bus_message *message)
+static void take_service(void *context, const struct bus_message *message)
 {
     json_t *answer = json_loadb(message->data, message->size, 0, NULL);
-    if (answer && json_array_size(context) < SNAPSHOTTERS_SHOWN_MAX)
+    if (answer && json_array_size(context) < SERVICES_SHOWN_MAX)
         (void)json_array_append(context, answer);
     json_decref(answer);
 }
@@ -40,7 +40,9 @@ static int read_status(const struct cli_options *options, struct bus *bus, struc
     for (size_t i = 0; i < ret->nodes.count; i++)
         ret->recording += ret->nodes.nodes[i].recording;
     ret->snapshotters = json_array();
-    (void)bus_request_many(bus, "$SRV.PING.snapshotter", "", 0, ANSWERS_WAIT_MS, take_snapshotter, ret->snapshotters); /* none is an answer too */
+    ret->dissectors = json_array();
+    (void)bus_request_many(bus, "$SRV.PING.snapshotter", "", 0, ANSWERS_WAIT_MS, take_service, ret->snapshotters); /* none is an answer too */
+    (void)bus_request_many(bus, "$SRV.PING.dissector", "", 0, ANSWERS_WAIT_MS, take_service, ret->dissectors);
     return 0;
 }
 
@@ -49,8 +51,9 @@ static int print_document(const struct cli_options *options, const struct status
     json_t *nodes = json_array();
     for (size_t i = 0; i < status->nodes.count; i++)
         (void)json_array_append_new(nodes, node_json(&status->nodes.nodes[i]));
-    return cli_print_json(json_pack("{s:b, s:{s:s, s:b, s:s}, s:o, s:i, s:O}", "recording", well, "bus", "server", options->lifecycle.server, "connected", true, "problem",
-                                    status->streams_problem, "nodes", nodes, "nodesRecording", (int)status->recording, "snapshotters", status->snapshotters));
+    return cli_print_json(json_pack("{s:b, s:{s:s, s:b, s:s}, s:o, s:i, s:O, s:O}", "recording", well, "bus", "server", options->lifecycle.server, "connected", true, "problem",
+                                    status->streams_problem, "nodes", nodes, "nodesRecording", (int)status->recording, "snapshotters", status->snapshotters,
+                                    "dissectors", status->dissectors));
 }
 
 static const char *text_of(const json_t *object, const char *name)
@@ -59,14 +62,20 @@ static const char *text_of(const json_t *object, const char *name)
     return text ? text : "-";
 }
 
+static void print_services(const char *title, const json_t *services)
+{
+    size_t count = json_array_size(services);
+    if (count)
+        printf("%-12s %zu (version %s)\n", title, count, text_of(json_array_get(services, 0), "version"));
+    else
+        printf("%-12s none: requests wait in their queue until one is up\n", title);
+}
+
 static void print_screen(const struct cli_options *options, const struct status *status)
 {
     printf("bus          %s, connected%s%s\n", options->lifecycle.server, *status->streams_problem ? "; " : "", status->streams_problem);
-    size_t snapshotters = json_array_size(status->snapshotters);
-    if (snapshotters)
-        printf("snapshotters %zu (version %s)\n", snapshotters, text_of(json_array_get(status->snapshotters, 0), "version"));
-    else
-        printf("snapshotters none: requests wait in their queue until one is up\n");
+    print_services("snapshotters", status->snapshotters);
+    print_services("dissectors", status->dissectors);
     printf("nodes        %zu of %zu recording\n", status->recording, status->nodes.count);
     if (status->nodes.count) {
         putchar('\n');
@@ -96,6 +105,7 @@ static int run(const void *fields, char **arguments, size_t count)
     else
         print_screen(options, &status);
     json_decref(status.snapshotters);
+    json_decref(status.dissectors);
     node_list_free(&status.nodes);
     return code == CLI_OK && !well ? CLI_PARTIAL : code;
 }
@@ -104,7 +114,7 @@ const struct cli_command cli_status = {
     .command = {
         .name = "tapeloop status",
         .summary = "Show at a glance whether everything records",
-        .description = "Shows the bus, whether a snapshotter answers, and every node: whether it records, how old the last proof of that is, how much time its tape holds, and what was lost.\n\n"
+        .description = "Shows the bus, whether snapshotters and dissectors answer, and every node: whether it records, how old the last proof of that is, how much time its tape holds, and what was lost.\n\n"
                        "A node records when its heartbeat is fresh and says so; the capturer says so only while its proof of work, a packet that must reappear on the tape, is younger than five seconds.",
         .examples = "tapeloop status\ntapeloop status --json | jq .recording",
         .exit_codes = "0  every known node records\n1  the bus cannot be reached\n2  wrong use\n3  a node does not record, or none is known",

@@ -138,7 +138,7 @@ static int take_port(struct up *up)
 
 static int find_programs(struct up *up)
 {
-    static const char *const names[STACK_COUNT] = { "nats-server", "capturer", "snapshotter" };
+    static const char *const names[STACK_COUNT] = { "nats-server", "capturer", "snapshotter", "dissector" };
     const struct up_options *options = up->options;
     for (int i = 0; i < STACK_COUNT; i++) {
         struct up_child *child = &up->stack.children[i];
@@ -168,6 +168,7 @@ static void set_arguments(struct up *up)
 {
     const struct up_options *options = up->options;
     struct up_child *nats = &up->stack.children[STACK_NATS], *capturer = &up->stack.children[STACK_CAPTURER], *snapshotter = &up->stack.children[STACK_SNAPSHOTTER];
+    struct up_child *dissector = &up->stack.children[STACK_DISSECTOR];
     (void)snprintf(up->size, sizeof up->size, "%llu", (unsigned long long)options->storage_size);
     (void)snprintf(up->lanes, sizeof up->lanes, "%u", (unsigned)options->lanes);
     up_child_add(nats, "--config");
@@ -184,6 +185,9 @@ static void set_arguments(struct up *up)
     const char *const for_snapshotter[] = { "--server", up->url, "--store", up->store_folder, "--listen", up->serve };
     for (size_t i = 0; i < sizeof for_snapshotter / sizeof *for_snapshotter; i++)
         up_child_add(snapshotter, for_snapshotter[i]);
+    const char *const for_dissector[] = { "--server", up->url, "--store", up->store_folder };
+    for (size_t i = 0; i < sizeof for_dissector / sizeof *for_dissector; i++)
+        up_child_add(dissector, for_dissector[i]);
 }
 
 static int prepare(struct up *up)
@@ -272,6 +276,14 @@ static bool is_answering(struct up *up)
     return bus_request(up->bus, "snapshot.list", "{\"limit\":1}", 11, false, ANSWER_WAIT_MS, &answer, &size) == 0;
 }
 
+static bool is_dissecting(struct up *up)
+{
+    mem_auto_free void *answer = NULL;
+    size_t size;
+    wait_for(up, "the dissector's first answer");
+    return bus_request(up->bus, "dissect.list", "{\"limit\":1}", 11, false, ANSWER_WAIT_MS, &answer, &size) == 0;
+}
+
 /* Turns until reached says yes. 0; TURN_FAILED, having said why; or the number of the signal that asks to stop. limit_ns 0: for as long as it takes. */
 static int turn_until(struct up *up, bool (*reached)(struct up *up), int64_t limit_ns)
 {
@@ -312,11 +324,13 @@ static int start_all(struct up *up)
     if (rc != 0)
         return rc;
     fputs("tapeloop: the bus is up; starting capture and waiting for its first proof\n", stderr);
-    if (up_stack_start(&up->stack, STACK_CAPTURER) < 0 || up_stack_start(&up->stack, STACK_SNAPSHOTTER) < 0)
+    if (up_stack_start(&up->stack, STACK_CAPTURER) < 0 || up_stack_start(&up->stack, STACK_SNAPSHOTTER) < 0 || up_stack_start(&up->stack, STACK_DISSECTOR) < 0)
         return TURN_FAILED;
     rc = turn_until(up, is_recording, 0);
     if (rc == 0)
         rc = turn_until(up, is_answering, 0);
+    if (rc == 0)
+        rc = turn_until(up, is_dissecting, 0);
     return rc;
 }
 
@@ -373,10 +387,10 @@ const struct cli_command cli_up = {
     .command = {
         .name = "tapeloop up",
         .summary = "Run everything on this machine",
-        .description = "Starts a nats-server with JetStream, applies the streams, starts capturer and snapshotter, and keeps them running. Prints \"ready\" on standard output once the node records, by "
-                       "proof of a packet on the tape, and the snapshotter answers; until then it says on standard error what it waits for. Ctrl-C or SIGTERM stops everything in order and seals the tape.\n\n"
-                       "DIR holds tape/ (the loop), snapshots/ (what was kept), nats/ (the bus's streams, configuration and log) and nats.url (the bus's address while it runs). Several run on one machine, "
-                       "each with its own folder and port. Capture needs root or CAP_NET_RAW and CAP_BPF. The environment variables of capturer(8) and snapshotter(8) hold here too.",
+        .description = "Starts a nats-server with JetStream, applies the streams, starts capturer, snapshotter and dissector, and keeps them running. Prints \"ready\" on standard output once the node records, by "
+                       "proof of a packet on the tape, and snapshotter and dissector answer; until then it says on standard error what it waits for. Ctrl-C or SIGTERM stops everything in order and seals the tape.\n\n"
+                       "DIR holds tape/ (the loop), snapshots/ (what was kept and dissected), nats/ (the bus's streams, configuration and log) and nats.url (the bus's address while it runs). Several run on one machine, "
+                       "each with its own folder and port. Capture needs root or CAP_NET_RAW and CAP_BPF. The environment variables of capturer(8), snapshotter(8) and dissector(8) hold here too.",
         .examples = "sudo tapeloop up\nsudo tapeloop up --data /srv/tape --interface eth0 --storage-size 20Gi --port 4223\nsudo tapeloop up --interface 'veth*' --interface eth0",
         .exit_codes = "0  stopped as asked\n1  something could not start, or had to be killed\n2  wrong use",
         .options = rows, .options_count = sizeof rows / sizeof *rows,

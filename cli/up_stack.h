@@ -1,4 +1,4 @@
-/* The processes of `tapeloop up`, in the order in which they start: nats-server, capturer, snapshotter. One thread, the main one. */
+/* The processes of `tapeloop up`, in the order in which they start: nats-server, capturer, snapshotter, dissector. One thread, the main one. */
 #ifndef CLI_UP_STACK_H
 #define CLI_UP_STACK_H
 #include <stdbool.h>
@@ -6,7 +6,7 @@
 
 #include "cli/up_child.h"
 
-enum { STACK_NATS, STACK_CAPTURER, STACK_SNAPSHOTTER, STACK_COUNT };
+enum { STACK_NATS, STACK_CAPTURER, STACK_SNAPSHOTTER, STACK_DISSECTOR, STACK_COUNT };
 
 struct up_stack {
     struct up_child children[STACK_COUNT];

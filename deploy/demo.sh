@@ -1,5 +1,5 @@
 #!/bin/bash
-# The demonstration: two network namespaces with real HTTP and DNS traffic between them, the whole stack beside the servers, one snapshot.request published by hand, and what comes of it.
+# The demonstration: two network namespaces with real HTTP and DNS traffic between them, the whole stack beside the servers, one snapshot.request published by hand, what comes of it, and the calls in it.
 # Touches nothing outside its own namespaces and its own temporary folder, ends by itself within a minute, and takes everything away again.
 # Environment: B, the folder of the build (build/gcc).
 set -uo pipefail
@@ -56,7 +56,7 @@ check() {
     [ "$(id -u)" = 0 ] || { echo "demo: it makes network namespaces and captures in them, so it needs root: sudo make demo" >&2; exit 1; }
     for c in ip nginx dnsmasq dig curl tshark capinfos jq nats-server; do command -v "$c" >/dev/null || missing+=("$c"); done
     [ ${#missing[@]} = 0 ] || { echo "demo: missing: ${missing[*]} (sudo make demo installs the packages of deploy/packages.txt on Debian 12)" >&2; exit 1; }
-    for c in tapeloop capturer snapshotter; do [ -x "$BIN/$c" ] || { echo "demo: $BIN/$c is not built: run make" >&2; exit 1; }; done
+    for c in tapeloop capturer snapshotter dissector; do [ -x "$BIN/$c" ] || { echo "demo: $BIN/$c is not built: run make" >&2; exit 1; }; done
 }
 
 make_network() {
@@ -183,6 +183,23 @@ read_export() {
     [ "$(tshark -r "$WORK/incident-42.pcapng" -Y 'dns' 2>/dev/null | wc -l)" -gt 0 ] || fail "the export holds no DNS"
 }
 
+# The calls between the two namespaces, each with the side that asked and the side that answered.
+read_calls() {
+    show tapeloop dissect incident-42 --wait || fail "the dissection has failed"
+    step "8. The calls between the two namespaces"
+    show tapeloop calls 'http' --snapshot incident-42 --limit 8 || fail "there is no answer about HTTP"
+    show tapeloop calls 'dns' --snapshot incident-42 --limit 5 || fail "there is no answer about DNS"
+    show tapeloop calls 'http && status_code >= 400' --snapshot incident-42 --group-by path --group-by status_code || fail "there is no answer about errors"
+    local id
+    id=$(show tapeloop calls 'http && status_code == 503' --snapshot incident-42 --limit 1 --json | sed 1d | jq -r '.calls[0].id')
+    step "9. One of them whole, and its connection as a capture"
+    show tapeloop call "$id" --snapshot incident-42 | grep -vE '^(response|request)\.(body|headers\.user-agent) ' | head -n 40
+    show tapeloop call "$id" --snapshot incident-42 --pcap "$WORK/call.pcapng" >"$WORK/call.txt" || fail "the call's connection cannot be exported"
+    printf '$ tshark -r call.pcapng\n'
+    tshark -r "$WORK/call.pcapng" 2>/dev/null | head -n 12
+    [ "$(tshark -r "$WORK/call.pcapng" -Y 'http.response.code == 503' 2>/dev/null | wc -l)" -gt 0 ] || fail "the capture does not hold the call"
+}
+
 check
 trap cleanup EXIT
 trap 'exit 130' INT TERM
@@ -195,7 +212,7 @@ make_traffic &
 PIDS+=($!)
 echo "10.87.0.1 (client)  <-- veth -->  10.87.0.2 (shop.demo.test: nginx, dnsmasq)"
 
-step "2. The whole stack beside the servers: nats-server, capturer, snapshotter"
+step "2. The whole stack beside the servers: nats-server, capturer, snapshotter, dissector"
 start_stack
 
 step "3. It records, by proof of a packet that has come back from the tape"
@@ -212,10 +229,13 @@ show tapeloop snapshot verify incident-42 || fail "the snapshot is not intact"
 step "6. One capture file, cut exactly to the window"
 read_export
 
-step "7. The same by one command"
+step "7. What was said in it, worked out by a dissector: an SQLite database beside the snapshot, which stays as it is"
+read_calls
+
+step "10. A snapshot by one command"
 show tapeloop snapshot create second --last 3s --wait || fail "the second snapshot has failed"
 
-step "8. Stop: the tape is sealed, nothing is left running"
+step "11. Stop: the tape is sealed, nothing is left running"
 touch "$WORK/stop"
 kill -TERM "$UP"
 code=0
@@ -229,4 +249,6 @@ Go on with your own traffic:
     sudo $BIN/tapeloop up                                     # this machine's interfaces, 1 GiB of tape in /var/lib/tapeloop
     $BIN/tapeloop snapshot create first --last 30s --wait     # from another terminal
     $BIN/tapeloop snapshot export first --output first.pcapng
+    $BIN/tapeloop dissect first --wait
+    $BIN/tapeloop calls 'http && status_code >= 500' --snapshot first
 TEXT

@@ -43,7 +43,7 @@ start_test() {
     need_root
     need_command ip jq tshark capinfos lz4
     [ -x "$NATS_SERVER" ] || skip "no nats-server here"
-    need_built "$BIN/capturer" "$BIN/snapshotter" "$BIN/tapeloop" "$TOOLS/traffic" "$TOOLS/traffic_check" "$TOOLS/box_watch" "$TOOLS/frames"
+    need_built "$BIN/capturer" "$BIN/snapshotter" "$BIN/dissector" "$BIN/tapeloop" "$TOOLS/traffic" "$TOOLS/traffic_check" "$TOOLS/box_watch" "$TOOLS/frames"
     WORK=$(mktemp -d "${TMPDIR:-/tmp}/tapeloop-$TEST.XXXXXX")
     chmod 755 "$WORK"
     DATA=$WORK/data
@@ -168,6 +168,14 @@ snapshotter_start() { # [NAME [OPTION...]]
     start "$name" "$BIN/snapshotter" --store "$DATA/snapshots" --listen 127.0.0.1:0 "$@"
     wait_ready "$name"
 }
+dissector_start() { # [NAME [OPTION...]]
+    local name=${1:-dissector}
+    shift || true
+    start "$name" "$BIN/dissector" --store "$DATA/snapshots" --instance "$name" "$@"
+    wait_ready "$name"
+}
+# What a dissection says of its rows: the digest that is equal where they are.
+digest_of() { tl dissection show "$1" --name "$2" --json | jq -er .dissection.digest; } # SNAPSHOT NAME
 sealed_segments() { find "$DATA" -path '*/segments/*' -name '[0-9]*.pcapng.lz4' -not -path '*/snapshots/*' | sort -V; }
 snapshot_folder() { # NAME
     local found
@@ -203,6 +211,12 @@ send() { # OPTION...  in the foreground; its line of JSON is in $SENT_LINE, pack
 }
 send_start() { start traffic "$TOOLS/traffic" --interface tx0 "$@"; }
 send_stop() { end traffic; SENT_LINE=$(cat "$WORK/traffic.out"); sent_read; }
+# Calls (tests/tools/calls.c) over the wire: KIND CALLS SEED [PACKETS-PER-SECOND]; packets sent in $SENT.
+send_calls() {
+    need_built "$TOOLS/calls" "$TOOLS/replay"
+    "$TOOLS/calls" "$1" "$2" "$3" "$WORK/calls.pcap" 2>"$WORK/calls.err" || { cat "$WORK/calls.err" >&2; fail "no capture of calls"; }
+    SENT=$(in_net "$TOOLS/replay" tx0 "${4:-20000}" "$WORK/calls.pcap" | jq -r .sent)
+}
 sent_read() {
     SENT=$(jq -r .sent <<<"$SENT_LINE")
     # Packets that the veth itself threw away were never offered to anybody.
