@@ -36,7 +36,7 @@ struct capturer {
     struct heartbeat *heartbeat;
     struct publisher *publisher;
     struct pin *pin;
-    struct settings *settings;
+    struct live_switch *settings;
     pthread_mutex_t told_lock;       /* held while heartbeat, publisher and pin are told of tape events; none of them waits */
     bool listening;                  /* they are there */
     uv_timer_t tick;
@@ -177,6 +177,10 @@ static int open_bus(struct capturer *capturer)
 static void on_switch(void *context, bool enabled)
 {
     struct capturer *capturer = context;
+    if (enabled)
+        log_info("recording is switched on", "by=%s", SETTINGS_RAW_ENABLED);
+    else
+        log_warning("recording is switched off", "by=%s", SETTINGS_RAW_ENABLED);
     heartbeat_note_switch(capturer->heartbeat, enabled);
     for (uint32_t i = 0; i < capturer->lanes_count; i++)
         atomic_store(&capturer->lanes[i]->enabled, enabled);
@@ -332,7 +336,7 @@ static void end_recording(struct capturer *capturer)
 static void on_ending(uv_work_t *work)
 {
     struct capturer *capturer = work->data;
-    settings_stop(capturer->settings);
+    live_switch_stop(capturer->settings);
     end_recording(capturer);
     set_listening(capturer, false);
     pin_stop(capturer->pin);
@@ -378,7 +382,7 @@ void capturer_free(struct capturer *capturer)
         uv_close((uv_handle_t *)&capturer->watch, NULL);
     if (capturer->ticking || capturer->watching)
         (void)uv_run(lifecycle_loop(capturer->lifecycle), UV_RUN_NOWAIT); /* so that the loop forgets the handles */
-    settings_stop(capturer->settings);
+    live_switch_stop(capturer->settings);
     end_recording(capturer);
     set_listening(capturer, false);
     publisher_stop(capturer->publisher, 0);

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "services/capturer/settings.h"
+#include "jobs/live_switch.h"
 #include "tests/support/nats_server.h"
 
 static _Atomic int enabled;
-static _Atomic unsigned changes;
+static _Atomic unsigned changes, ignored;
 
 static void on_switch(void *context, bool on)
 {
@@ -20,22 +20,31 @@ static void on_switch(void *context, bool on)
     atomic_fetch_add(&changes, 1);
 }
 
+#define KEY "tap.capture.raw.enabled"
+
+static void ignore(void *context, const char *key)
+{
+    (void)context;
+    assert_string_equal(key, KEY);
+    atomic_fetch_add(&ignored, 1);
+}
+
 static void put(struct bus *bus, const char *value)
 {
-    support_wait(bus_kv_put(bus, SETTINGS_BUCKET, SETTINGS_RAW_ENABLED, value, strlen(value), NULL) == 0);
+    support_wait(bus_kv_put(bus, LIVE_SWITCH_BUCKET, KEY, value, strlen(value), NULL) == 0);
 }
 
 static void test_parse(void **state)
 {
     (void)state;
     bool on = false;
-    assert_int_equal(0, settings_parse_switch(" true\n", 6, &on));
+    assert_int_equal(0, live_switch_parse(" true\n", 6, &on));
     assert_true(on);
-    assert_int_equal(0, settings_parse_switch("false", 5, &on));
+    assert_int_equal(0, live_switch_parse("false", 5, &on));
     assert_false(on);
     static const char *const wrong[] = { "", " ", "1", "\"true\"", "truefalse", "TRUE", "{}", "null" };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        assert_int_equal(-EBADMSG, settings_parse_switch(wrong[i], strlen(wrong[i]), &on));
+        assert_int_equal(-EBADMSG, live_switch_parse(wrong[i], strlen(wrong[i]), &on));
 }
 
 static void test_switch(void **state)
@@ -43,16 +52,17 @@ static void test_switch(void **state)
     (void)state;
     struct nats_server server;
     struct bus *bus = NULL, *user = NULL;
-    struct settings *settings = NULL;
+    struct live_switch *settings = NULL;
     char error[256] = "";
     nats_server_start(&server, NULL);
+    const struct live_switch_options wish = { .key = KEY, .fallback = true, .changed = on_switch, .ignored = ignore };
     const struct bus_options options = { .server = server.url };
     assert_int_equal(0, bus_open(&options, true, &user, error));
     support_wait(bus_apply_definitions(user, NULL, NULL, NULL, error) == 0);
     put(user, "false"); /* before the start */
     atomic_store(&enabled, true);
     assert_int_equal(0, bus_open(&options, false, &bus, error));
-    assert_int_equal(0, settings_start(bus, on_switch, NULL, &settings));
+    assert_int_equal(0, live_switch_start(bus, &wish, &settings));
     support_wait(!atomic_load(&enabled));
     put(user, "true");
     support_wait(atomic_load(&enabled));
@@ -60,9 +70,10 @@ static void test_switch(void **state)
     put(user, "[1]");
     support_sleep_ms(1500);
     assert_int_equal(atomic_load(&changes), 2);
+    assert_int_equal(atomic_load(&ignored), 1);
     put(user, "false");
     support_wait(!atomic_load(&enabled));
-    assert_int_equal(0, bus_kv_delete(user, SETTINGS_BUCKET, SETTINGS_RAW_ENABLED)); /* the default */
+    assert_int_equal(0, bus_kv_delete(user, LIVE_SWITCH_BUCKET, KEY)); /* the default */
     support_wait(atomic_load(&enabled));
     /* Through the server's death the value holds. */
     put(user, "false");
@@ -74,7 +85,7 @@ static void test_switch(void **state)
     support_wait(bus_connected(bus));
     support_sleep_ms(2500);
     assert_int_equal(atomic_load(&changes), before);
-    settings_stop(settings);
+    live_switch_stop(settings);
     bus_close(bus);
     bus_close(user);
     nats_server_stop(&server);
