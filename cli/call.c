@@ -14,12 +14,14 @@
 #define MARGIN_NS UNITS_NS_PER_S     /* around the connection: the FIN of the other side, the last acknowledgement */
 #define TEXT_MAX 512
 
-struct call_options { struct cli_options cli; const char *snapshot, *dissection, *pcap; };
+struct call_options { struct cli_options cli; const char *snapshot, *dissection, *pcap, *node; bool live; };
 #define FIELD(name) offsetof(struct call_options, name)
 
 static const struct option rows[] = {
     { .name = "snapshot", .type = OPTION_STRING, .field = FIELD(snapshot), .value_name = "NAME", .complete = "snapshot", .help = "Snapshot whose dissection is asked" },
     { .name = "dissection", .letter = 'n', .type = OPTION_STRING, .field = FIELD(dissection), .value_name = "NAME", .fallback = DISSECTION_NAME_DEFAULT, .help = "Which of its dissections" },
+    { .name = "live", .type = OPTION_FLAG, .field = FIELD(live), .help = "A call that tapeloop calls --live has shown" },
+    { .name = "node", .type = OPTION_STRING, .field = FIELD(node), .value_name = "NODE", .complete = "node", .help = "With --live: whose tape, where several nodes dissect theirs" },
     { .name = "pcap", .type = OPTION_STRING, .field = FIELD(pcap), .value_name = "FILE", .complete = "file", .help = "Write the packets of its connection to this file (pcapng); - is standard output" },
     CLI_ROW_JSON,
 };
@@ -27,8 +29,13 @@ static const struct option rows[] = {
 /* The rows that the query gives; not NULL. */
 static int ask(const struct call_options *options, struct bus *bus, Tapeloop__V1__CallsQuery *query, Tapeloop__V1__CallsReply **ret)
 {
-    query->snapshot = (char *)(uintptr_t)options->snapshot;
-    query->dissection = (char *)(uintptr_t)options->dissection;
+    query->live = options->live;
+    if (options->snapshot) {
+        query->snapshot = (char *)(uintptr_t)options->snapshot;
+        query->dissection = (char *)(uintptr_t)options->dissection;
+    }
+    if (options->node)
+        query->node = (char *)(uintptr_t)options->node;
     return cli_ask(&options->cli, bus, "calls.query", &query->base, &tapeloop__v1__calls_reply__descriptor, CLI_WORK_TIMEOUT_MS, ret);
 }
 
@@ -115,8 +122,10 @@ static int run(const void *fields, char **arguments, size_t count)
     unsigned long long id = strtoull(arguments[0], &end, 10);
     if (errno || *end || id == 0 || arguments[0][0] == '-')
         return cli_misuse(&options->cli, "\"%s\" is no entry's number: tapeloop calls shows them in its first column", arguments[0]);
-    if (!options->snapshot)
-        return cli_misuse(&options->cli, "say whose call: --snapshot NAME");
+    if (!options->snapshot == !options->live)
+        return cli_misuse(&options->cli, "say whose call: --snapshot NAME, or --live%s", options->live ? ", not both" : "");
+    if (options->live && options->pcap)
+        return cli_misuse(&options->cli, "a capture is cut out of a snapshot: keep the stretch with snapshot create first");
     if (options->pcap && options->cli.json && strcmp(options->pcap, "-") == 0)
         return cli_misuse(&options->cli, "standard output takes either the capture or the JSON document: name a file with --pcap");
     if (cli_connect(&options->cli, &bus) != 0 || read_call(options, bus, id, &row) != 0)

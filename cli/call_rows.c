@@ -77,7 +77,8 @@ static void add_side(struct cli_table *table, const json_t *side)
 void call_table_titles(struct cli_table *table)
 {
     static const char *const titles[] = { "ID", "TIME", "PROTOCOL", "FROM", "TO", "STATUS", "ELAPSED", "SUMMARY" };
-    table->columns = sizeof titles / sizeof *titles;
+    _Static_assert(sizeof titles / sizeof *titles == CALL_TABLE_COLUMNS, "a title per column");
+    table->columns = CALL_TABLE_COLUMNS;
     for (size_t i = 0; i < table->columns; i++)
         cli_table_add(table, titles[i]);
 }

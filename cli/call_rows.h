@@ -10,6 +10,7 @@ const json_t *call_row_value(const json_t *row, const char *name);
 /* As text: times to the millisecond, lists and maps as JSON; control characters as '?'. To be freed; NULL: no memory. */
 char *call_value_text(const json_t *value);
 /* The usual columns: id, time, protocol, who with whom, status, how long, summary. */
+#define CALL_TABLE_COLUMNS 8
 void call_table_titles(struct cli_table *table);
 void call_table_add(struct cli_table *table, const json_t *row);
 /* Fields that the usual columns are made of; ended by NULL. */

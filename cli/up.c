@@ -60,7 +60,7 @@ struct up {
     const struct up_options *options;
     struct up_stack stack;
     int lock_fd;
-    char data[FOLDER_TEXT_MAX], nats_folder[CHILD_PATH_MAX], tape_folder[CHILD_PATH_MAX], store_folder[CHILD_PATH_MAX], nats_conf[CHILD_PATH_MAX], url_path[CHILD_PATH_MAX];
+    char data[FOLDER_TEXT_MAX], nats_folder[CHILD_PATH_MAX], tape_folder[CHILD_PATH_MAX], live_folder[CHILD_PATH_MAX], store_folder[CHILD_PATH_MAX], nats_conf[CHILD_PATH_MAX], url_path[CHILD_PATH_MAX];
     char node[256], url[NATS_HOST_MAX + 32], serve[NATS_HOST_MAX + 16], size[UNITS_SIZE_TEXT_MAX], lanes[8], waits_for[512];
     uint16_t port;
     struct bus *bus;
@@ -108,6 +108,7 @@ static int take_folders(struct up *up)
     (void)snprintf(up->nats_folder, sizeof up->nats_folder, "%s/nats", up->data);
     (void)snprintf(up->tape_folder, sizeof up->tape_folder, "%s/tape", up->data);
     (void)snprintf(up->nats_conf, sizeof up->nats_conf, "%s/nats/nats.conf", up->data);
+    (void)snprintf(up->live_folder, sizeof up->live_folder, "%s/live", up->data);
     (void)snprintf(up->url_path, sizeof up->url_path, "%s/nats.url", up->data);
     if (options->store && strlen(options->store) >= sizeof up->store_folder)
         return cli_misuse(&options->cli, "--store: the path is too long");
@@ -185,7 +186,7 @@ static void set_arguments(struct up *up)
     const char *const for_snapshotter[] = { "--server", up->url, "--store", up->store_folder, "--listen", up->serve };
     for (size_t i = 0; i < sizeof for_snapshotter / sizeof *for_snapshotter; i++)
         up_child_add(snapshotter, for_snapshotter[i]);
-    const char *const for_dissector[] = { "--server", up->url, "--store", up->store_folder };
+    const char *const for_dissector[] = { "--server", up->url, "--store", up->store_folder, "--tape", up->tape_folder, "--node", up->node, "--live-data", up->live_folder };
     for (size_t i = 0; i < sizeof for_dissector / sizeof *for_dissector; i++)
         up_child_add(dissector, for_dissector[i]);
 }
@@ -389,7 +390,7 @@ const struct cli_command cli_up = {
         .summary = "Run everything on this machine",
         .description = "Starts a nats-server with JetStream, applies the streams, starts capturer, snapshotter and dissector, and keeps them running. Prints \"ready\" on standard output once the node records, by "
                        "proof of a packet on the tape, and snapshotter and dissector answer; until then it says on standard error what it waits for. Ctrl-C or SIGTERM stops everything in order and seals the tape.\n\n"
-                       "DIR holds tape/ (the loop), snapshots/ (what was kept and dissected), nats/ (the bus's streams, configuration and log) and nats.url (the bus's address while it runs). Several run on one machine, "
+                       "DIR holds tape/ (the loop), snapshots/ (what was kept and dissected), live/ (calls of the live tape, while tap.capture.stopped is false), nats/ (the bus's streams, configuration and log) and nats.url (the bus's address while it runs). Several run on one machine, "
                        "each with its own folder and port. Capture needs root or CAP_NET_RAW and CAP_BPF. The environment variables of capturer(8), snapshotter(8) and dissector(8) hold here too.",
         .examples = "sudo tapeloop up\nsudo tapeloop up --data /srv/tape --interface eth0 --storage-size 20Gi --port 4223\nsudo tapeloop up --interface 'veth*' --interface eth0",
         .exit_codes = "0  stopped as asked\n1  something could not start, or had to be killed\n2  wrong use",

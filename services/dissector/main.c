@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include "services/dissector/files.h"
 #include "services/dissector/options.h"
+#include "services/dissector/service.h"
 #include "services/dissector/protocols/protocol.h"
 
 #define TRIM_BYTES (256 * 1024 * 1024) /* entries come and go in pieces of some MiB: giving each back to the system and taking it again costs more than it saves */
@@ -20,5 +21,5 @@ int main(int argc, char **argv)
     int r = dissector_options_parse(argc, argv, &options, stdout, stderr);
     if (r != 0)
         return r > 0 ? 0 : 2;
-    return files_run(&options);
+    return options.inputs.count > 0 || options.generate_vocabulary ? files_run(&options) : service_run(&options.service);
 }

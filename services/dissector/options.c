@@ -24,6 +24,20 @@ static const struct option rows[] = {
     { .name = "work", .type = OPTION_STRING, .field = FIELD(work_folder), .value_name = "DIR", .fallback = "/tmp", .environment = "TMPDIR", .complete = "dir", .help = "folder of those temporary files, with --input" },
     { .name = "workers", .letter = 'j', .type = OPTION_UINT, .field = FIELD(workers), .value_name = "N", .fallback = "1", .environment = "TAPELOOP_WORKERS",
       .help = "items of work done at once; each takes a core", .least = 1, .most = DISSECTOR_WORKERS_MAX },
+    { .name = "store", .type = OPTION_STRING, .field = FIELD(service.store), .value_name = "DIR", .fallback = "/var/lib/tapeloop/snapshots", .environment = "TAPELOOP_STORE", .complete = "dir",
+      .help = "folder that keeps the snapshots; what is made of them lies there, too" },
+    { .name = "instance", .type = OPTION_STRING, .field = FIELD(service.instance), .value_name = "NAME", .environment = "TAPELOOP_INSTANCE",
+      .help = "name of this dissector among those of its store (default: host name and process id)" },
+    { .name = "adopt-store", .type = OPTION_FLAG, .field = FIELD(service.adopt_store), .help = "make this folder the store although the bus remembers another one" },
+    { .name = "tape", .type = OPTION_STRING, .field = FIELD(service.tape), .value_name = "DIR", .environment = "TAPELOOP_TAPE", .complete = "dir",
+      .help = "the capturer's --data folder on this node: dissect it live while tap.capture.stopped is false" },
+    { .name = "node", .type = OPTION_STRING, .field = FIELD(service.node), .value_name = "NAME", .environment = "TAPELOOP_NODE", .help = "name of the node whose tape it is (default: host name)" },
+    { .name = "live-data", .type = OPTION_STRING, .field = FIELD(service.live_data), .value_name = "DIR", .fallback = "/var/lib/tapeloop/live", .environment = "TAPELOOP_LIVE_DATA", .complete = "dir",
+      .help = "folder of the live databases" },
+    { .name = "live-size", .type = OPTION_SIZE, .field = FIELD(service.live_size), .value_name = "SIZE", .fallback = "512Mi", .environment = "TAPELOOP_LIVE_SIZE",
+      .help = "all live databases together; the oldest make room for the newest", .least = 16u * 1024 * 1024 },
+    { .name = "live-cpu", .type = OPTION_UINT, .field = FIELD(service.live_cpu), .value_name = "PERCENT", .fallback = "25", .environment = "TAPELOOP_LIVE_CPU",
+      .help = "ceiling of live dissection, in percent of one core; what it cannot keep up with is counted", .least = 1, .most = 100 },
     { .name = "generate-vocabulary", .type = OPTION_FLAG, .field = FIELD(generate_vocabulary), .help = "print the page of all names that entries and expressions know, and end" },
 };
 
@@ -40,12 +54,20 @@ const struct option_command dissector_command = {
     .exit_codes = "0  done, or stopped as asked\n1  could not start or go on\n2  wrong use\n3  done, and some input was not whole",
     .options = rows,
     .options_count = sizeof rows / sizeof *rows,
+    .more_field = FIELD(service.lifecycle),
 };
 
 int dissector_options_parse(int argc, char **argv, struct dissector_options *ret, FILE *out, FILE *err)
 {
     char **arguments = NULL;
     size_t count = 0;
-    int r = options_parse(&dissector_command, argc, argv, ret, &arguments, &count, out, err);
+    struct option_command command = dissector_command;
+    command.more = lifecycle_option_rows;
+    command.more_count = lifecycle_option_rows_count;
+    int r = options_parse(&command, argc, argv, ret, &arguments, &count, out, err);
+    if (r == 0) {
+        ret->service.workers = ret->workers;
+        ret->service.redact = ret->redact;
+    }
     return r;
 }

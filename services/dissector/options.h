@@ -5,8 +5,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include "options/options.h"
+#include "services/dissector/service.h"
 
-#define DISSECTOR_WORKERS_MAX 64         /* each takes a core and one item's memory */
+#define DISSECTOR_WORKERS_MAX SERVICE_WORKERS_MAX
 
 struct dissector_options {
     struct option_list inputs;          /* none: a service */
@@ -16,6 +17,7 @@ struct dissector_options {
     int redact;                         /* enum redact_level */
     uint64_t limit, memory, workers;
     bool generate_vocabulary;
+    struct service_options service;     /* without inputs; workers and redact are those above */
 };
 extern const char *const dissector_formats[];
 extern const struct option_command dissector_command;

@@ -22,6 +22,11 @@ struct service_options {
     const char *instance;               /* NULL: host.pid */
     uint64_t workers;                   /* items done at once, 1 to SERVICE_WORKERS_MAX */
     bool adopt_store;
+    const char *tape;                   /* the capturer's --data folder, to be dissected live; NULL: none */
+    const char *live_data;              /* folder of the live databases */
+    const char *node;                   /* whose tape it is; NULL: the host's name */
+    uint64_t live_size, live_cpu;       /* bytes of the live databases; percent of one core */
+    int redact;                         /* enum redact_level, of the live databases */
 };
 
 /* The work itself; a table, so that tests can put their own in. Contracts: work/stages.h. */
@@ -33,6 +38,7 @@ struct stage_table {
 };
 
 struct leases;
+struct live;
 struct service {
     struct service_options options;
     char instance[STORE_INSTANCE_MAX + 1];
@@ -42,6 +48,7 @@ struct service {
     struct store *store;                /* thread-safe */
     const struct stage_table *stages;
     struct leases *leases;              /* thread-safe */
+    struct live *live;                  /* thread-safe; NULL: no tape here */
     atomic_bool stopping;               /* no new work; what is under way comes to an end */
 };
 /* Counts one request in STATS of service discovery. */

@@ -1,11 +1,13 @@
-/* dissect.list, .show, .delete, .cancel and calls.query: request and reply. */
+/* dissect.list, .show, .delete, .cancel and calls.query, and where there is a tape dissect.live and node.<node>.calls: request and reply. */
 #ifndef DISSECTOR_ANSWERS_ANSWERS_H
 #define DISSECTOR_ANSWERS_ANSWERS_H
 #include "jobs/answers.h"
 #include "services/dissector/service.h"
 
-/* error: 256. Ends with answers_stop. */
-int dissect_answers_start(struct service *service, struct answers **ret, char *error);
+struct dissect_answers;
+/* service->live has been started, if it will be. error: 256. */
+int dissect_answers_start(struct service *service, struct dissect_answers **ret, char *error);
+void dissect_answers_stop(struct dissect_answers *answers); /* NULL is fine */
 
 /* Each fills its reply; question->service is the struct service. Pool threads. */
 void answer_dissect_list(struct question *question, ProtobufCMessage *reply);

@@ -46,7 +46,7 @@ static void add_tcp(const struct conversation *c, struct message *m)
     add_int(m, CONNECTION_MISSING_BYTES, client->missing + server->missing);
 }
 
-static void give_out_view(struct conversation *c)
+void connection_give_out_view(struct conversation *c)
 {
     struct view view = { .point = c->point, .first_ns = c->first_ns, .last_ns = c->last_ns, .node = c->node,
                          .payload_bytes = c->streams[0].payload + c->streams[1].payload };
@@ -89,5 +89,5 @@ void connection_emit(struct conversation *c)
     enum incomplete reason = c->end == END_EVICTED ? EVICTED : c->end == END_INPUT && strcmp(state, "open") == 0 ? ENDS_AFTER : c->tcp && !c->from_start ? STARTED_BEFORE : WHOLE;
     emit_entry(c, m, NULL, reason, 0);
     c->protocol = NULL;
-    give_out_view(c);
+    connection_give_out_view(c);
 }

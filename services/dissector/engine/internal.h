@@ -152,6 +152,8 @@ void message_give_back(struct shard *shard, struct message *m);
 
 /* connection.c: after feed_close. Gives out the connection's entry and its view. */
 void connection_emit(struct conversation *c);
+/* The view as it is so far. */
+void connection_give_out_view(struct conversation *c);
 
 /* shard.c */
 void shard_evict_for(struct shard *shard, const struct conversation *but);

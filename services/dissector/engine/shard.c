@@ -271,6 +271,14 @@ int shard_packet(struct shard *shard, const struct shard_packet *p)
     return shard->failed;
 }
 
+int shard_tell_views(struct shard *shard)
+{
+    for (uint32_t i = 0; i < shard->buckets_count && !shard->failed; i++)
+        for (struct conversation *c = shard->buckets[i]; c; c = c->next_in_bucket)
+            connection_give_out_view(c);
+    return shard->failed;
+}
+
 int shard_finish(struct shard *shard)
 {
     for (unsigned i = 0; i < TIMERS; i++)

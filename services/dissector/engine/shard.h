@@ -63,6 +63,8 @@ struct shard_sink {
 struct shard;
 int shard_new(uint8_t number, const struct shard_options *options, const struct shard_sink *sink, struct shard **ret);
 int shard_packet(struct shard *shard, const struct shard_packet *packet);
+/* Gives out the views of all connections that are open, as they are so far: for whoever writes down entries while the input goes on. */
+int shard_tell_views(struct shard *shard);
 /* The input is over: everything open comes out (ENDS_AFTER). */
 int shard_finish(struct shard *shard);
 const struct shard_counters *shard_counters(const struct shard *shard);

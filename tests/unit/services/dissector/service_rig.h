@@ -112,7 +112,7 @@ struct rig_bus {
     size_t count;
     atomic_int progress;
 };
-struct rig { struct service service; struct crew *crew; struct answers *answers; };
+struct rig { struct service service; struct crew *crew; struct dissect_answers *answers; };
 
 static inline void rig_hear(void *context, const struct bus_message *message)
 {
@@ -232,7 +232,7 @@ static inline void rig_stop(struct rig *rig)
     struct service *service = &rig->service;
     atomic_store(&service->stopping, true);
     crew_stop(rig->crew);
-    answers_stop(rig->answers);
+    dissect_answers_stop(rig->answers);
     leases_free(service->leases);
     bus_close(service->bus);
     store_close(service->store);

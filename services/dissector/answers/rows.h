@@ -1,0 +1,23 @@
+/* Rows of a query into a CallsReply, as many as one message of the bus takes. */
+#ifndef DISSECTOR_ANSWERS_ROWS_H
+#define DISSECTOR_ANSWERS_ROWS_H
+#include "jobs/answers.h"
+#include "services/dissector/query/query.h"
+
+#define ROWS_BYTES_ENOUGH (480u * 1024) /* of all rows, as they will stand in the reply: no further one is taken */
+#define ROW_BYTES_MAX (500u * 1024)     /* so that the last one, too, goes into one message of the bus */
+
+/* The reply while its rows come. */
+struct rows {
+    Tapeloop__V1__CallsReply *reply;
+    uint64_t base;                      /* added to ids: of one file among several */
+    size_t bytes;
+    bool full, too_large, no_memory;
+};
+/* What the message asks for, of the file at path (borrowed). False: it is wrong, and the reply says so. */
+bool rows_request(const Tapeloop__V1__CallsQuery *query, const char *path, struct query_request *ret, ProtobufCMessage *reply);
+/* id: not 0: that entry alone. False: it failed, and the reply says why. */
+bool rows_run(struct rows *rows, uint64_t id, const struct query_request *request, struct query_result *ret);
+/* How far the answer looked; cursor "": there is no more. */
+void rows_end(struct rows *rows, const struct query_result *result, const char *cursor);
+#endif
