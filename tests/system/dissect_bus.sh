@@ -74,7 +74,7 @@ code=0
 tl dissect nowhere --wait >"$WORK/out" 2>"$WORK/err" || code=$?
 equal $code 1 "exit code of a dissection of nothing"
 equal "$(tl dissection list --json | jq -r '[.dissections[].name] | join(" ")')" "errors five one two" "dissections that are listed"
-errors=$(jq -c 'select(.http and .status_code >= 500)' "$WORK/files.ndjson" | wc -l)
+errors=$(jq -c 'select(.protocol == "HTTP" and .status_code >= 500)' "$WORK/files.ndjson" | wc -l)
 equal "$(tl calls --snapshot shop --dissection errors --group-by protocol --json | jq '[.calls[].count] | add // 0')" "$errors" "entries that --where has kept"
 
 # Pages that go on where one ended are the whole.
@@ -86,7 +86,7 @@ while :; do
     [ -n "$cursor" ] || break
     at_most $pages 100 "pages"
 done
-equal $rows "$(jq -c 'select(.dns)' "$WORK/files.ndjson" | wc -l)" "rows of all pages"
+equal $rows "$(jq -c 'select(.protocol == "DNS")' "$WORK/files.ndjson" | wc -l)" "rows of all pages"
 tl calls 'http && status_code == ' --snapshot shop --dissection one >"$WORK/out" 2>"$WORK/err" && fail "a broken expression was answered"
 grep -q column "$WORK/err" || fail "the refusal does not say where: $(cat "$WORK/err")"
 

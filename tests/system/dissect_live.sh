@@ -1,0 +1,63 @@
+#!/bin/bash
+# The live tape: off by default; switched on and off while everything runs; its entries are those that the files give; pages, one call whole, --follow; bounded; raw capture does not notice.
+. "$(dirname "$0")/lib.sh"
+start_test
+plain() { in_net "$ROOT/tests/system/plain_nats.bash" "$@"; }
+switch_stopped() { printf '%s' "$1" | plain publish '$KV.settings.tap.capture.stopped'; }
+state_is() { [ "$(tl status --json | jq -r '.live[0].state')" = "$1" ]; }
+live_count() { # EXPRESSION: over all pages
+    local cursor='' next total=0
+    for _ in {1..200}; do
+        tl calls "$1" --live --fields id --limit 5000 --cursor "$cursor" --json >"$WORK/live.page" || return 1
+        total=$((total + $(jq '.calls | length' "$WORK/live.page")))
+        next=$(jq -r .cursor "$WORK/live.page")
+        [ "$next" != "$cursor" ] && [ "$(jq '.calls | length' "$WORK/live.page")" -gt 0 ] || break
+        cursor=$next
+    done
+    echo $total
+}
+nats_start
+streams_apply
+capturer_start 128Mi --segment-age 1s
+snapshotter_start
+dissector_start first --tape "$DATA/tape" --node "$NODE" --live-data "$DATA/live" --live-size 64Mi --live-cpu 100
+wait_for 10 "a dissector that says it is stopped" state_is stopped
+send_calls mixed 500 21
+settle 3
+[ -z "$(ls "$DATA/live")" ] || fail "live databases were made while tap.capture.stopped is true"
+
+switch_stopped false
+wait_for 10 "the switch" state_is dissecting
+settle 2.5 # what was open when it was switched on is sealed, and not of the live tape
+began=$(now_rfc3339)
+tl calls http --live --follow --json >"$WORK/follow.out" 2>"$WORK/follow.err" &
+PIDS+=($!)
+follower=$!
+send_calls mixed "$(quick_or_full 3000 20000)" 22
+caught_up() { [ "$(live_count "http && timestamp >= timestamp(\"$began\")")" -ge 100 ]; }
+wait_for 30 "live calls" caught_up
+wait_for 30 "calls that were followed" test -s "$WORK/follow.out"
+jq -e -s 'length > 0 and all(.[]; .protocol == "HTTP")' "$WORK/follow.out" >/dev/null || fail "what was followed is no calls"
+kill "$follower" 2>/dev/null || true
+
+# Switched off, everything open comes out: now the rows are as many as the files give.
+settle 3
+switch_stopped true
+wait_for 10 "the switch back" state_is stopped
+settle 2
+in_net "$BIN/dissector" --input "$DATA/tape" --output "$WORK/files.ndjson" 2>"$WORK/files.err" || { cat "$WORK/files.err" >&2; fail "dissector --input"; }
+for protocol in HTTP DNS; do
+    files=$(jq -c --arg began "$began" --arg protocol "$protocol" 'select(.protocol == $protocol and .timestamp >= $began)' "$WORK/files.ndjson" | wc -l)
+    equal "$(live_count "protocol == \"$protocol\" && timestamp >= timestamp(\"$began\")")" "$files" "live $protocol entries"
+    at_least "$files" 100 "$protocol entries"
+done
+id=$(tl calls http --live --fields id --limit 1 --json | jq -r '.calls[0].id')
+tl call "$id" --live --json | jq -e --argjson id "$id" '.id == $id and .protocol == "HTTP"' >/dev/null || fail "call $id of the live tape"
+tl calls http --live --node elsewhere >"$WORK/out" 2>"$WORK/err" && fail "a node that is not there answered"
+grep -q elsewhere "$WORK/err" || fail "the refusal does not name the node"
+equal "$(tl nodes --json | jq '[.nodes[].ledger | ((.droppedKernelPackets // "0") | tonumber) + ((.droppedDiskPackets // "0") | tonumber)] | add')" 0 "packets that raw capture lost"
+at_most "$(du -sb "$DATA/live" | cut -f1)" $((64 << 20)) "bytes of the live databases"
+equal "$(tl status --json | jq -r '.live[0].recycled // "0"')" 0 "segments recycled before they were read"
+must_end_well first
+no_sanitizer_report
+say "passed: $(ls "$DATA/live" | wc -l) live databases"
