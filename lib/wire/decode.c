@@ -149,10 +149,12 @@ static int decode_value(const ProtobufCFieldDescriptor *field, void *member, jso
     }
 }
 
-static int decode_map(const ProtobufCFieldDescriptor *field, size_t *count, void *array, json_t *object, const struct place *place, char *error)
+static ProtobufCType map_value_type(const ProtobufCFieldDescriptor *field) { return ((const ProtobufCMessageDescriptor *)field->descriptor)->fields[1].type; }
+
+static int decode_map(const ProtobufCFieldDescriptor *field, size_t *count, void *array, json_t *object, const struct place *place, unsigned depth, char *error)
 {
     if (!json_is_object(object))
-        return wrong(error, place, "an object of texts", object);
+        return wrong(error, place, map_value_type(field) == PROTOBUF_C_TYPE_STRING ? "an object of texts" : "an object", object);
     const char *key;
     json_t *value;
     json_object_foreach(object, key, value) {
@@ -163,7 +165,7 @@ static int decode_map(const ProtobufCFieldDescriptor *field, size_t *count, void
         const ProtobufCFieldDescriptor *fields = entry->descriptor->fields;
         int r = wire_set_string((char **)(void *)((char *)entry + fields[0].offset), key);
         if (r == 0)
-            r = set_text((char **)(void *)((char *)entry + fields[1].offset), value, &here, error);
+            r = decode_value(&fields[1], (char *)entry + fields[1].offset, value, &here, depth, error);
         if (r == 0)
             r = wire_append(count, array, entry);
         if (r < 0)
@@ -254,7 +256,7 @@ static int decode_member(ProtobufCMessage *message, const char *key, json_t *val
         return decode_value(field, member, value, place, depth, error);
     size_t *count = (size_t *)(void *)((char *)message + field->quantifier_offset);
     if (wire_is_map(type, field))
-        return decode_map(field, count, member, value, place, error);
+        return decode_map(field, count, member, value, place, depth, error);
     return decode_repeated(field, count, member, value, place, depth, error);
 }
 

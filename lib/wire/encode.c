@@ -28,7 +28,7 @@ bool wire_is_map(const ProtobufCMessageDescriptor *parent, const ProtobufCFieldD
     const ProtobufCMessageDescriptor *entry = field->descriptor;
     size_t parent_length = strlen(parent->name), short_length = strlen(entry->short_name);
     return entry->n_fields == 2 && strcmp(entry->fields[0].name, "key") == 0 && strcmp(entry->fields[1].name, "value") == 0 &&
-           entry->fields[0].type == PROTOBUF_C_TYPE_STRING && entry->fields[1].type == PROTOBUF_C_TYPE_STRING &&
+           entry->fields[0].type == PROTOBUF_C_TYPE_STRING &&
            strncmp(entry->name, parent->name, parent_length) == 0 && entry->name[parent_length] == '.' &&
            short_length > 5 && strcmp(entry->short_name + short_length - 5, "Entry") == 0;
 }
@@ -135,7 +135,7 @@ static json_t *map_value(size_t count, ProtobufCMessage *const *entries, int *er
     for (size_t i = 0; object && !*error && i < count; i++) {
         const ProtobufCFieldDescriptor *fields = entries[i]->descriptor->fields;
         const char *key = *(char *const *)((const char *)entries[i] + fields[0].offset);
-        json_t *value = text_value(*(char *const *)((const char *)entries[i] + fields[1].offset), error);
+        json_t *value = field_value(&fields[1], (const char *)entries[i] + fields[1].offset, error);
         if (value && json_object_set_new(object, key ? key : "", value) < 0)
             *error = -EILSEQ;
     }

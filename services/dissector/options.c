@@ -67,6 +67,7 @@ int dissector_options_parse(int argc, char **argv, struct dissector_options *ret
     int r = options_parse(&command, argc, argv, ret, &arguments, &count, out, err);
     if (r == 0) {
         ret->service.workers = ret->workers;
+        ret->service.memory = ret->memory;
         ret->service.redact = ret->redact;
     }
     return r;

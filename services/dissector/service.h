@@ -21,6 +21,7 @@ struct service_options {
     const char *store;                  /* folder of the snapshots */
     const char *instance;               /* NULL: host.pid */
     uint64_t workers;                   /* items done at once, 1 to SERVICE_WORKERS_MAX */
+    uint64_t memory;                    /* of entries, for each worker; 0: the stages' own */
     bool adopt_store;
     const char *tape;                   /* the capturer's --data folder, to be dissected live; NULL: none */
     const char *live_data;              /* folder of the live databases */

@@ -18,7 +18,7 @@ has_event() { [ "$(events_of "$1" "$2" | wc -l)" -ge "${3:-1}" ]; }
 calls=$(quick_or_full 12000 60000)
 send_calls mixed "$calls" 7
 settle
-snapshot_create shop --last 60s
+EXPECT=3 snapshot_create shop --last 60s # the tape does not reach back that far
 at_least "$(find "$(snapshot_folder shop)" -name '*.lz4' | wc -l)" 2 "segments of the snapshot"
 manifest=$(sha256sum "$(snapshot_folder shop)/manifest.json")
 

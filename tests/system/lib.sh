@@ -179,7 +179,7 @@ digest_of() { tl dissection show "$1" --name "$2" --json | jq -er .dissection.di
 sealed_segments() { find "$DATA" -path '*/segments/*' -name '[0-9]*.pcapng.lz4' -not -path '*/snapshots/*' | sort -V; }
 snapshot_folder() { # NAME
     local found
-    found=$(find "$DATA" -type d -name "$1" -path '*snapshots*' -not -path '*/.work/*' | head -n 1)
+    found=$(find "$DATA" -type d -name "$1" -path '*snapshots*' -not -path '*/.work/*' -not -path '*/.dissections/*' | head -n 1)
     [ -n "$found" ] || fail "snapshot $1 has no folder below $DATA"
     echo "$found"
 }

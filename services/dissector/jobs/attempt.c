@@ -67,6 +67,8 @@ static int remember(struct service *service, unsigned number, struct attempt_mem
         r = plan_job_open(&memory->place, memory->plan, writer, &memory->job);
     if (r < 0)
         attempt_forget(memory);
+    else
+        memory->job->job.memory = service->options.memory;
     return r;
 }
 
@@ -149,7 +151,7 @@ static int64_t conclude(struct attempt *attempt, int r)
     if (r == 0) {
         r = item_set_result(attempt->item, &attempt->result);
         if (r == 0)
-            r = put_state(attempt, ITEM_DONE, "");
+            r = put_state(attempt, ITEM_DONE, attempt->result.problem);
         return r == 0 || r == -ENOENT ? 0 : RETRY_WAIT_NS;
     }
     if (atomic_load(&attempt->lease.cancelled))

@@ -84,7 +84,7 @@ static enum dissection_verdict take_in(struct round *round, uint32_t number, boo
         round->done[number] = true;
         atomic_fetch_add(&dissection->items_done, 1);
         round->moved_ns = units_now_mono_ns();
-        if (publish_add(round->sums, round->stage, item) < 0)
+        if (publish_add(round->sums, round->stage, round->stage == PLAN_MAP ? dissection->plan->inputs[number]->segment_id : "", item) < 0)
             return dissection_fail(dissection, DISSECTION_RETRY, "out of memory");
         atomic_store(&dissection->packets, round->sums->packets);
         atomic_store(&dissection->entries, round->sums->reduced_entries);

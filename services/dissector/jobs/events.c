@@ -29,7 +29,7 @@ Tapeloop__V1__DissectEvent *events_make(const char *snapshot, const char *name, 
 
 Tapeloop__V1__DissectEvent *events_of_manifest(const Tapeloop__V1__DissectManifest *manifest, const char *sha256, const char *location)
 {
-    wire_auto Tapeloop__V1__DissectEvent *event = events_make(manifest->snapshot, manifest->name, "ready", "", 0, false);
+    wire_auto Tapeloop__V1__DissectEvent *event = events_make(manifest->snapshot, manifest->name, "ready", manifest->reason, 0, false);
     if (!event)
         return NULL;
     const struct { char **field; const char *text; } texts[] = {

@@ -13,18 +13,8 @@
 #define RENEW_TRIES 20              /* of up to 5 s each where the server is frozen */
 #define RENEW_WAIT_US (500 * 1000)
 
-int publish_add(struct publish_sums *sums, enum plan_stage stage, const Tapeloop__V1__DissectItem *item)
+static int add_counters(struct publish_sums *sums, const Tapeloop__V1__DissectItem *item)
 {
-    if (stage == PLAN_MAP) {
-        sums->packets += item->packets;
-        sums->bytes += item->bytes;
-    } else if (stage == PLAN_REDUCE) {
-        sums->reduced_entries += item->entries;
-    } else {
-        sums->entries = item->entries;
-        sums->connections = item->connections;
-        (void)snprintf(sums->digest, sizeof sums->digest, "%s", item->digest);
-    }
     for (size_t i = 0; i < item->n_counters; i++) {
         size_t k = 0;
         while (k < sums->counters_count && strcmp(sums->counters[k].name, item->counters[i]->key) != 0)
@@ -42,6 +32,31 @@ int publish_add(struct publish_sums *sums, enum plan_stage stage, const Tapeloop
     return 0;
 }
 
+static void add_problem(struct publish_sums *sums, const char *input, const char *problem)
+{
+    size_t at = strlen(sums->reason);
+    int size = snprintf(sums->reason + at, sizeof sums->reason - at, "%s%s: %s", at ? "; " : "", input, problem);
+    if ((size_t)size >= sizeof sums->reason - at && at < sizeof sums->reason - 5)
+        memcpy(sums->reason + at, " ...", 5);
+}
+
+int publish_add(struct publish_sums *sums, enum plan_stage stage, const char *input, const Tapeloop__V1__DissectItem *item)
+{
+    if (stage == PLAN_MAP) {
+        if (item->error[0])
+            add_problem(sums, input, item->error);
+        sums->packets += item->packets;
+        sums->bytes += item->bytes;
+    } else if (stage == PLAN_REDUCE) {
+        sums->reduced_entries += item->entries;
+    } else {
+        sums->entries = item->entries;
+        sums->connections = item->connections;
+        (void)snprintf(sums->digest, sizeof sums->digest, "%s", item->digest);
+        return add_counters(sums, item); /* those of all stages */
+    }
+    return 0;
+}
 void publish_sums_free(struct publish_sums *sums)
 {
     for (size_t i = 0; i < sums->counters_count; i++)
@@ -133,7 +148,7 @@ static int fill(struct dissection *dissection, const struct publish_sums *sums, 
     const struct { char **field; const char *text; } texts[] = {
         { &manifest->snapshot, dissection->place.snapshot }, { &manifest->name, dissection->place.name }, { &manifest->snapshot_sha256, dissection->snapshot_sha256 },
         { &manifest->requested_at, units_format_time(dissection_asked_ns(dissection), asked, sizeof asked) },
-        { &manifest->created_at, units_format_time(units_now_wall_ns(), now, sizeof now) }, { &manifest->digest, sums->digest },
+        { &manifest->created_at, units_format_time(units_now_wall_ns(), now, sizeof now) }, { &manifest->digest, sums->digest }, { &manifest->reason, sums->reason },
     };
     int r = 0;
     for (size_t i = 0; r == 0 && i < sizeof texts / sizeof *texts; i++)

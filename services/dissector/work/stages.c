@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "mem/cleanup.h"
+#include "services/dissector/database/digest.h"
 #include "services/dissector/query/matcher.h"
 #include "services/dissector/work/counts.h"
 #include "services/dissector/work/engines.h"
@@ -206,6 +207,8 @@ int stage_finalise(const struct stage_job *job, const struct stage_progress *pro
     struct finalise_options options = { .driver = driver, .path = job->output_path, .where = job->where, .nodes = job->nodes, .nodes_count = job->nodes_count, .inputs = job->inputs, .inputs_count = job->inputs_count,
                                         .entries_max = job->limits.entries, .counters = counts->counters, .counters_count = counts->counters_count };
     r = finalise_runs(readers, count, &options, progress, counts, error);
+    if (r == 0 && driver == &output_sqlite)
+        r = database_all_digest(job->output_path, counts->digest, error);
     if (r == 0)
         *ret = *counts;
     return r;

@@ -59,7 +59,7 @@ struct stage_result {
     uint64_t packets, bytes;            /* map */
     uint64_t entries, connections;      /* reduce: those of its run, for progress; finalise: those of the output */
     char digest[STAGE_DIGEST_TEXT_MAX]; /* finalise: SHA-256 of the canonical dump of all rows, lower-case hex */
-    struct stage_counter counters[STAGE_COUNTERS_MAX]; /* names are unique within a stage's result */
+    struct stage_counter counters[STAGE_COUNTERS_MAX]; /* names are unique within a stage's result; finalise: of all stages */
     uint32_t counters_count;
     char problem[STAGE_ERROR_TEXT_MAX]; /* map: what of the input is not whole, a sentence without its name; "" */
 };

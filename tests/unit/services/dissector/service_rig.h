@@ -60,9 +60,8 @@ static inline int fake_map(const struct stage_job *job, uint32_t input, const st
     }
     ret->packets = 10;
     ret->bytes = job->inputs[input].bytes;
-    ret->counters_count = 1;
-    snprintf(ret->counters[0].name, sizeof ret->counters[0].name, "packets_cut");
-    ret->counters[0].value = 1;
+    if (input == 1)
+        snprintf(ret->problem, sizeof ret->problem, "a block is damaged");
     snprintf(path, sizeof path, "%s/mapped-%u", job->work_folder, input);
     return fake_put(job, path, job->inputs[input].segment_id);
 }
@@ -92,6 +91,9 @@ static inline int fake_finalise(const struct stage_job *job, const struct stage_
     atomic_fetch_add(&fake.finals, 1);
     ret->entries = STAGE_SHARDS;
     ret->connections = 7;
+    ret->counters_count = 1;
+    snprintf(ret->counters[0].name, sizeof ret->counters[0].name, "packets_cut");
+    ret->counters[0].value = job->inputs_count;
     snprintf(ret->digest, sizeof ret->digest, "%064d", 5);
     char left[WORKPLACE_PATH_MAX + 64];
     snprintf(left, sizeof left, "%s.dead-worker.tmp", job->output_path);

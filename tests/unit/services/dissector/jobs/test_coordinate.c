@@ -55,6 +55,7 @@ static void a_request_becomes_a_dissection(void **state)
     assert_int_equal(event->n_counters, 1);
     assert_string_equal(event->counters[0]->key, "packets_cut");
     assert_int_equal(event->counters[0]->value, 6);
+    assert_string_equal(event->reason, "node-a/00000000000000aa/0/3: a block is damaged");
     assert_int_equal(strlen(event->digest), 64);
     assert_true(exists(event->location));
     assert_int_equal(atomic_load(&fake.maps), 6);
