@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include "mem/cleanup.h"
@@ -29,6 +30,11 @@ int publish_open(struct publish *publish, const char *path, char *error)
     if (!*name)
         return output_failure(error, -EISDIR, "opening", path);
     memcpy(publish->path, path, strlen(path) + 1);
+    struct stat there;
+    if (stat(path, &there) == 0 && !S_ISREG(there.st_mode)) { /* /dev/null, a pipe: nothing to rename, and above all nothing to put in their place */
+        publish->fd = open(path, O_WRONLY | O_CLOEXEC);
+        return publish->fd < 0 ? output_failure(error, -errno, "opening", path) : 0;
+    }
     for (int attempt = 0; attempt < NAME_ATTEMPTS_MAX; attempt++) {
         uint32_t number;
         if (getrandom(&number, sizeof number, 0) != sizeof number)
@@ -58,7 +64,7 @@ int publish_commit(struct publish *publish, char *error)
         publish_abandon(publish);
         return output_failure(error, r, "writing", publish->path);
     }
-    if (rename(publish->hidden, publish->path) < 0) {
+    if (publish->hidden[0] && rename(publish->hidden, publish->path) < 0) {
         int code = -errno;
         publish_abandon(publish);
         return output_failure(error, code, "renaming", publish->path);

@@ -7,7 +7,8 @@
 #include "services/dissector/output/output.h"
 
 struct publish { char path[PATH_MAX], hidden[PATH_MAX]; int fd; };
-/* Makes the hidden file, ".NAME.xxxxxxxx" with random digits, so that two writers of one name do not meet; open for reading and writing. -ENAMETOOLONG. */
+/* Makes the hidden file, ".NAME.xxxxxxxx" with random digits, so that two writers of one name do not meet; open for reading and writing. -ENAMETOOLONG.
+ * What is there and no regular file (/dev/null, a pipe) is written as it is: nothing is hidden, renamed or removed. */
 int publish_open(struct publish *publish, const char *path, char *error);
 /* All has been written: closes the file, which stays hidden. */
 int publish_written(struct publish *publish);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -232,9 +233,37 @@ static void a_broken_pipe_is_an_error(void **state)
     assert_string_equal(error, "standard output: writing: Broken pipe");
 }
 
+/* Nothing may take the place of a device or a pipe. */
+static void what_is_no_file_stays_what_it_is(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/tapeloop-output-XXXXXX", path[64], error[OUTPUT_ERROR_TEXT_MAX], line[8] = "";
+    struct entry_maker m = { 0 };
+    struct stat status;
+    void *output;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/pipe", folder);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    int reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(reader >= 0);
+    assert_int_equal(output_ndjson.open(path, &output, error), 0);
+    maker_begin(&m, &web, 0, 1);
+    assert_int_equal(output_ndjson.entry(output, maker_end(&m), error), 0);
+    assert_int_equal(output_ndjson.close(output, NULL, 0, error), 0);
+    assert_int_equal(read(reader, line, 1), 1);
+    assert_string_equal(line, "{");
+    close(reader);
+    assert_int_equal(lstat(path, &status), 0);
+    assert_true(S_ISFIFO(status.st_mode));
+    maker_free(&m);
+    unlink(path);
+    rmdir(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(defaults_are_left_out), cmocka_unit_test(everything_has_its_place), cmocka_unit_test(peers_are_not_mixed_up), cmocka_unit_test(bad_names_are_refused),
-                                        cmocka_unit_test(large_and_hostile_values), cmocka_unit_test(files_appear_whole), cmocka_unit_test(what_goes_wrong_is_said), cmocka_unit_test(a_broken_pipe_is_an_error) };
+                                        cmocka_unit_test(large_and_hostile_values), cmocka_unit_test(files_appear_whole), cmocka_unit_test(what_goes_wrong_is_said), cmocka_unit_test(a_broken_pipe_is_an_error),
+                                        cmocka_unit_test(what_is_no_file_stays_what_it_is) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
