@@ -110,6 +110,9 @@ static void print_below(const json_t *value, const char *path, unsigned depth, F
 {
     const char *key;
     const json_t *member;
+    bool empty = json_is_null(value) || (json_is_string(value) && json_string_length(value) == 0) || (json_is_array(value) && json_array_size(value) == 0);
+    if (empty)
+        return; /* most of what an entry could say does not apply to it */
     if (!json_is_object(value) || depth >= DEPTH_MAX) {
         mem_auto_free char *text = call_value_text(value);
         fprintf(out, "%-*s %s\n", NAME_COLUMN, path, text ? text : "(out of memory)");

@@ -15,6 +15,6 @@ void call_table_titles(struct cli_table *table);
 void call_table_add(struct cli_table *table, const json_t *row);
 /* Fields that the usual columns are made of; ended by NULL. */
 extern const char *const call_table_fields[];
-/* All of one entry, a line for each value, names in front. */
+/* One entry, a line for each value that is not empty, names in front. */
 void call_print(const json_t *row, FILE *out);
 #endif

@@ -136,6 +136,7 @@ static int print_table(const struct calls_options *options, const Tapeloop__V1__
         cli_table_print(&table, 0, stdout);
     else
         cli_table_clear(&table);
+    (void)fflush(stdout);
     if (reply->left_out > 0)
         fprintf(stderr, "%" PRIu64 " entries are in further groups: narrow the expression\n", reply->left_out);
     if (*reply->cursor)

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}exitcode=99" UBSAN_OPTIONS=halt_on_error=1:exitcode=99 # no finding may pass for an exit code of ours
 need_command jq man
-need_built "$BIN/tapeloop" "$BIN/capturer" "$BIN/snapshotter"
+need_built "$BIN/tapeloop" "$BIN/capturer" "$BIN/snapshotter" "$BIN/dissector"
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/tapeloop-$TEST.XXXXXX")
 export HOME=$WORK
 unset "${!TAPELOOP_@}"
@@ -101,7 +101,7 @@ run 2 "$TL" up --data "$WORK/data" --nats-server /bin/true --listen everywhere; 
 run 1 "$TL" up --data "$WORK/data" --port 0 --nats-server /bin/false; says "nats-server cannot start"
 
 # Manual pages render without a warning; every command and option is in them.
-for page in "tapeloop 1" "capturer 8" "snapshotter 8"; do
+for page in "tapeloop 1" "capturer 8" "snapshotter 8" "dissector 8"; do
     read -r name section <<<"$page"
     run 0 "$BIN/$name" --generate-manual
     cp "$WORK/out" "$WORK/$name.$section"

@@ -56,6 +56,7 @@ operator streams apply >"$WORK/out" 2>&1 || { cat "$WORK/out" >&2; fail "streams
 operator streams check >/dev/null || fail "streams check"
 as node-1 capturer_start 128Mi
 as snapshotter snapshotter_start
+as dissector dissector_start dissector --tape "$DATA/tape" --node "$NODE" --live-data "$DATA/live"
 from=$(now_rfc3339)
 send --rate 10000 --count 10000
 settle 0.2
@@ -68,15 +69,23 @@ operator snapshot export one --output "$WORK/one.pcapng" 2>"$WORK/out" || { cat 
 check_traffic "$WORK/one.pcapng" --count 10000
 operator snapshot create two --from "$from" --to "$to" --wait >"$WORK/out" 2>&1 || { cat "$WORK/out" >&2; fail "a second snapshot"; }
 operator snapshot delete two >/dev/null || fail "snapshot delete"
+operator dissect one --wait >"$WORK/out" 2>&1 || { cat "$WORK/out" >&2; fail "dissect"; }
+operator dissection list --json | jq -e '[.dissections[].name] == ["default"]' >/dev/null || fail "dissection list"
+operator calls --snapshot one --group-by protocol >"$WORK/out" 2>&1 || { cat "$WORK/out" >&2; fail "calls"; }
+operator calls --live >"$WORK/out" 2>&1 || { cat "$WORK/out" >&2; fail "calls --live"; }
+refused "a dissection that is not there" "no dissection" operator dissection cancel one --name other
+operator dissection delete one >/dev/null || fail "dissection delete"
 refused "a snapshot that is not there" "no snapshot" operator snapshot cancel three
 operator status >/dev/null || fail "status: $(operator status 2>&1)"
 as reader tl status >/dev/null || fail "status as reader"
 as reader tl snapshot list >/dev/null || fail "list as reader"
+as reader tl dissection list >/dev/null || fail "list of dissections as reader"
 if grep -F 'Violation' "$WORK/nats.err" | grep -vE 'User "reader"|user:reader'; then fail "deploy/nats.conf permits too little"; fi
 
 # ---- and nothing else does --------------------------------------------------------------------------------------
 refused "a user without the permission" "not permit" as reader tl snapshot create four --last 1s
 refused "streams applied by a reader" "not permit" as reader tl streams apply
+refused "calls asked for by a reader" "not permit" as reader tl calls --snapshot one
 refused "an export by a reader" "not permit" as reader tl snapshot export one --output "$WORK/no.pcapng"
 refused "a verify by a reader" "not permit" timeout 30 ip netns exec "$NET" env NATS_USER=reader NATS_PASSWORD=change-reader "$BIN/tapeloop" snapshot verify one
 refused "a wrong password" "refuses the login.*check --user and --password" env NATS_USER=operator NATS_PASSWORD=wrong ip netns exec "$NET" "$BIN/tapeloop" status
