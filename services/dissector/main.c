@@ -1,10 +1,11 @@
 /* The dissector: calls out of recorded packets. See options.c for what it is told; files.c is the dissector of files, service.c that of the bus. */
-#include <errno.h>
 #include <malloc.h>
+#include <stdio.h>
 #include "services/dissector/files.h"
 #include "services/dissector/options.h"
-#include "services/dissector/service.h"
 #include "services/dissector/protocols/protocol.h"
+#include "services/dissector/query/vocabulary.h"
+#include "services/dissector/service.h"
 
 #define TRIM_BYTES (256 * 1024 * 1024) /* entries come and go in pieces of some MiB: giving each back to the system and taking it again costs more than it saves */
 
@@ -21,5 +22,7 @@ int main(int argc, char **argv)
     int r = dissector_options_parse(argc, argv, &options, stdout, stderr);
     if (r != 0)
         return r > 0 ? 0 : 2;
-    return options.inputs.count > 0 || options.generate_vocabulary ? files_run(&options) : service_run(&options.service);
+    if (options.generate_vocabulary)
+        return vocabulary_write_markdown(stdout) < 0;
+    return options.inputs.count > 0 ? files_run(&options) : service_run(&options.service);
 }

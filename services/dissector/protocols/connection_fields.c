@@ -17,6 +17,8 @@ static const struct field fields[CONNECTION_FIELDS_COUNT] = {
     [CONNECTION_KEEP_ALIVES] = { .name = "tcp_keep_alives", .type = FIELD_INT, .column = "keep_alives", .help = "keep-alive probes" },
     [CONNECTION_RESET_BY] = { .name = "tcp_reset_by", .column = "reset_by", .help = "client or server, where one of them reset the connection" },
     [CONNECTION_MISSING_BYTES] = { .name = "conn_missing_bytes", .type = FIELD_INT, .column = "missing_bytes", .help = "bytes of its streams that are not in the capture" },
+    [CONNECTION_VIEWS] = { .name = "conn_views", .type = FIELD_LIST, .column = "views",
+                           .help = "where the connection was seen more than once (other interfaces or nodes, or translated addresses): each view's node, client and server; the entries tell of the one that saw most" },
 };
 const struct detail connection_detail = { .table = "connection", .fields = fields, .count = CONNECTION_FIELDS_COUNT };
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "services/dissector/protocols/connection_fields.h"
 #include "services/dissector/work/peers.h"
 #include "services/dissector/work/views.h"
 #include "services/dissector/work/where.h"
@@ -107,6 +108,8 @@ static int take_record(struct finaliser *f, const struct record *r)
     if (e < 0)
         return e;
     entry.connection = views_connection(f->views, r);
+    if (entry.protocol->connection && views_list(f->views, r, f->options->nodes, f->options->nodes_count, &entry.values.at[CONNECTION_VIEWS]))
+        entry.values.present |= UINT64_C(1) << CONNECTION_VIEWS;
     if (r->protocol == f->dns) {
         e = peers_learn(f->peers, &entry);
         if (e < 0)

@@ -1,17 +1,23 @@
 #include "services/dissector/work/views.h"
+#include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define SEEN_TEXT_MAX 400u /* a node's name has at most 253 bytes, two addresses with ports 110 */
 #define NEIGHBOURS_MAX 64u /* views compared with each one of its kind: more copies of a packet than any path makes */
 
 struct node { uint32_t parent, next, last; bool maybe_copy; };      /* a set of views: the chain from its root */
-struct fate { uint64_t connection; bool tells, maybe_copy; uint32_t root; };
+struct fate { uint64_t connection; bool tells, maybe_copy; uint32_t first_seen, seen_count; /* in seen[]: 0 for a view that is alone */ };
+struct seen { struct tuple tuple; uint32_t node; };
 struct views {
     const struct run_view *list; size_t count;                       /* while deciding */
     struct node *nodes;
     struct fate *fates;
     uint32_t *first[SHARDS], counts[SHARDS];                          /* shard, number: index of list; UINT32_MAX: none */
+    struct seen *seen; uint32_t seen_count;                           /* the views of connections that have several */
+    uint8_t *list_text; size_t list_room;
     uint64_t connections, left_out;
 };
 
@@ -133,6 +139,21 @@ static bool tells_more(const struct run_view *a, const struct run_view *b)
     return r != 0 ? r < 0 : a->view.point < b->view.point;
 }
 
+static void remember_seen(struct views *v, uint32_t root, struct fate *best)
+{
+    best->first_seen = v->seen_count;
+    for (uint32_t k = root; k != UINT32_MAX; k = v->nodes[k].next) {
+        struct seen seen = { v->list[k].view.tuple, v->list[k].view.node };
+        uint32_t at = v->seen_count++;
+        while (at > best->first_seen && memcmp(&v->seen[at - 1], &seen, sizeof seen) > 0) { /* in the order of their bytes: the result must not depend on the list's */
+            v->seen[at] = v->seen[at - 1];
+            at--;
+        }
+        v->seen[at] = seen;
+    }
+    best->seen_count = v->seen_count - best->first_seen;
+}
+
 static void decide(struct views *v)
 {
     for (uint32_t i = 0; i < v->count; i++) {
@@ -146,9 +167,11 @@ static void decide(struct views *v)
             maybe_copy = maybe_copy || v->nodes[k].maybe_copy;
         }
         for (uint32_t k = i; k != UINT32_MAX; k = v->nodes[k].next) {
-            v->fates[k] = (struct fate){ .tells = k == best, .maybe_copy = maybe_copy, .root = i };
+            v->fates[k] = (struct fate){ .tells = k == best, .maybe_copy = maybe_copy };
             v->left_out += k != best;
         }
+        if (v->nodes[i].next != UINT32_MAX)
+            remember_seen(v, i, &v->fates[best]);
     }
 }
 
@@ -205,7 +228,8 @@ int views_new(const struct run_view *list, size_t count, struct views **ret)
     v->count = count;
     v->nodes = calloc(count ? count : 1, sizeof *v->nodes);
     v->fates = calloc(count ? count : 1, sizeof *v->fates);
-    int r = v->nodes && v->fates ? place_numbers(v) : -ENOMEM;
+    v->seen = calloc(count ? count : 1, sizeof *v->seen);
+    int r = v->nodes && v->fates && v->seen ? place_numbers(v) : -ENOMEM;
     if (r == 0)
         r = join_all(v);
     if (r < 0) {
@@ -216,6 +240,8 @@ int views_new(const struct run_view *list, size_t count, struct views **ret)
     free(v->nodes);
     v->nodes = NULL;
     v->list = NULL;
+    struct seen *fewer = realloc(v->seen, (v->seen_count ? v->seen_count : 1) * sizeof *v->seen);
+    v->seen = fewer ? fewer : v->seen;
     *ret = v;
     return 0;
 }
@@ -243,6 +269,40 @@ uint64_t views_connection(struct views *v, const struct record *record)
     return fate ? fate->connection : 0;
 }
 
+static int put_seen(char *text, size_t room, const struct seen *seen, const char *node)
+{
+    char source[INET6_ADDRSTRLEN], destination[INET6_ADDRSTRLEN];
+    int family = seen->tuple.version == 4 ? AF_INET : AF_INET6;
+    const char *open = family == AF_INET ? "" : "[", *close = family == AF_INET ? "" : "]";
+    (void)inet_ntop(family, seen->tuple.source, source, sizeof source);
+    (void)inet_ntop(family, seen->tuple.destination, destination, sizeof destination);
+    return snprintf(text, room, "%s%s%s%s%s:%u > %s%s%s:%u", node, node[0] ? " " : "", open, source, close, seen->tuple.source_port, open, destination, close, seen->tuple.destination_port);
+}
+
+bool views_list(struct views *v, const struct record *record, const char *const *nodes, uint32_t nodes_count, struct value *ret)
+{
+    const struct fate *fate = fate_of(v, record);
+    size_t used = 0;
+    if (!fate || fate->seen_count < 2)
+        return false;
+    if (v->list_room < (size_t)fate->seen_count * SEEN_TEXT_MAX) {
+        uint8_t *grown = realloc(v->list_text, (size_t)fate->seen_count * SEEN_TEXT_MAX);
+        if (!grown)
+            return false;
+        v->list_text = grown;
+        v->list_room = (size_t)fate->seen_count * SEEN_TEXT_MAX;
+    }
+    for (uint32_t i = 0; i < fate->seen_count; i++) {
+        const struct seen *seen = &v->seen[fate->first_seen + i];
+        int n = put_seen((char *)v->list_text + used + 4, SEEN_TEXT_MAX - 4, seen, seen->node < nodes_count ? nodes[seen->node] : "");
+        uint32_t size = (uint32_t)(n < (int)SEEN_TEXT_MAX - 4 ? n : (int)SEEN_TEXT_MAX - 5);
+        memcpy(v->list_text + used, &size, sizeof size);
+        used += 4 + size;
+    }
+    *ret = (struct value){ .data = v->list_text, .size = (uint32_t)used };
+    return true;
+}
+
 uint64_t views_left_out(const struct views *v) { return v->left_out; }
 uint64_t views_connections(const struct views *v) { return v->connections; }
 
@@ -254,5 +314,7 @@ void views_free(struct views *v)
         free(v->first[s]);
     free(v->nodes);
     free(v->fates);
+    free(v->seen);
+    free(v->list_text);
     free(v);
 }

@@ -15,6 +15,8 @@ struct view_fate { bool tells, maybe_copy; };
 int views_fate(const struct views *views, const struct record *record, struct view_fate *ret);
 /* conn_id: dense, from 1, in the order in which connections are first asked for. */
 uint64_t views_connection(struct views *views, const struct record *record);
+/* All views of the record's connection where they are more than one: as a LIST's bytes (entry/message.h), each "node client:port > server:port", borrowed until the next call; false: it is the only one. */
+bool views_list(struct views *views, const struct record *record, const char *const *nodes, uint32_t nodes_count, struct value *ret);
 uint64_t views_left_out(const struct views *views);    /* views that do not tell */
 uint64_t views_connections(const struct views *views); /* numbers given so far */
 void views_free(struct views *views);

@@ -69,27 +69,48 @@ static int ask(struct where *w, char *error)
     return r;
 }
 
+static bool is_within(const struct value *value, const struct record *r)
+{
+    return (uintptr_t)value->data >= (uintptr_t)r && (uintptr_t)value->data < (uintptr_t)r + r->size;
+}
+
+/* Bytes of values that are not the record's own (finalising adds some). */
+static size_t extra_bytes(const struct entry *entry)
+{
+    size_t bytes = 0;
+    for (uint64_t left = entry->values.present; left; left &= left - 1) {
+        const struct value *value = &entry->values.at[__builtin_ctzll(left)];
+        bytes += value->data && !is_within(value, entry->record) ? value->size : 0;
+    }
+    return (bytes + 7) & ~(size_t)7;
+}
+
 /* The record goes with the batch, and its values with it. */
 static void keep(struct where *w, const struct entry *entry, struct entry *ret)
 {
     const struct record *r = entry->record;
-    uint8_t *copy = w->records + w->used;
+    uint8_t *copy = w->records + w->used, *extra = copy + r->size;
     memcpy(copy, r, r->size);
-    w->used += r->size;
     *ret = *entry;
     ret->record = (const struct record *)copy;
     for (uint64_t left = entry->values.present; left; left &= left - 1) {
         struct value *value = &ret->values.at[__builtin_ctzll(left)];
-        if (value->data)
+        if (value->data && is_within(value, r)) {
             value->data = copy + (value->data - (const uint8_t *)r);
+        } else if (value->data) {
+            value->data = memcpy(extra, value->data, value->size);
+            extra += value->size;
+        }
     }
+    w->used += r->size + extra_bytes(entry);
 }
 
 int where_add(struct where *w, const struct entry *entry, char *error)
 {
-    if (entry->record->size > BATCH_BYTES)
+    size_t bytes = entry->record->size + extra_bytes(entry);
+    if (bytes > BATCH_BYTES)
         return -E2BIG;
-    if (w->count == BATCH_ENTRIES || w->used + entry->record->size > BATCH_BYTES) {
+    if (w->count == BATCH_ENTRIES || w->used + bytes > BATCH_BYTES) {
         int r = ask(w, error);
         if (r < 0)
             return r;

@@ -130,11 +130,35 @@ static void connections_are_numbered_as_they_come(void **state)
     assert_int_not_equal(views_new(list, 2, &views), 0);
 }
 
+static void all_views_are_listed(void **state)
+{
+    (void)state;
+    static const char *const nodes[] = { "a", "b" };
+    struct run_view list[] = { with_isn(view(0, 1, 0, 10, 100), 5, 6, BOTH), translated(with_isn(view(0, 2, 0, 10, 120), 5, 6, BOTH), 9), view(1, 1, 50, 60, 1) };
+    list[1].view.node = 1;
+    static const char expected[] = "a 10.0.0.1:1000 > 10.0.0.2:80|b 10.0.0.1:1000 > 10.0.0.9:80|";
+    struct views *views;
+    assert_int_equal(views_new(list, 3, &views), 0);
+    struct record tells = { .shard = 1 }, alone = { .view = 1 };
+    struct value value;
+    struct text item;
+    char text[256] = "";
+    uint32_t at = 0;
+    assert_true(views_list(views, &tells, nodes, 2, &value));
+    while (value_next_item(&value, &at, &item)) {
+        strncat(text, item.data, item.size);
+        strncat(text, "|", 2);
+    }
+    assert_string_equal(text, expected);
+    assert_false(views_list(views, &alone, nodes, 2, &value));
+    views_free(views);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(most_payload_tells), cmocka_unit_test(one_point_never_has_two), cmocka_unit_test(times_and_numbers_must_agree),
-        cmocka_unit_test(translated_ones_need_both_numbers), cmocka_unit_test(connections_are_numbered_as_they_come),
+        cmocka_unit_test(translated_ones_need_both_numbers), cmocka_unit_test(connections_are_numbered_as_they_come), cmocka_unit_test(all_views_are_listed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
