@@ -1,5 +1,6 @@
 #!/bin/bash
-# kill -9 of a dissector in the middle of a dissection changes nothing: what it had in hand is done by whoever is there, and the rows are the same; also where the killed one saw the whole through.
+# kill -9 of a dissector in the middle of a dissection changes nothing: what it had in hand is done by whoever is there, and the rows are the same; also where the killed one saw the whole through, and where it
+# was the bus that died.
 . "$(dirname "$0")/lib.sh"
 start_test
 nats_start
@@ -44,7 +45,18 @@ wait_for 20 "the first item of the shared one" has_item shared
 wait $asker || true
 wait_for 120 "the end of the shared one" is_ready_dissection shared
 equal "$(digest_of shop shared)" "$reference" "digest where one of several was killed"
+# The bus itself.
+dissector_start first
+tl dissect shop --name busless >"$WORK/out" 2>&1 &
+asker=$!
+wait_for 20 "the first item of the one without a bus" has_item busless
+{ kill -KILL "${PID_OF[nats]}"; wait "${PID_OF[nats]}" || true; } 2>/dev/null
+wait $asker || true
+sleep 2
+nats_start
+wait_for 120 "the end of the one without a bus" is_ready_dissection busless
+equal "$(digest_of shop busless)" "$reference" "digest where the bus was killed"
 clean() { [ -z "$(find "$DATA/snapshots/.dissections/shop" -mindepth 1 -maxdepth 1 -name '.*')" ]; }
 wait_for 90 "no work folder is left" clean
 no_sanitizer_report
-say "passed: $((round + 1)) kills, $entries entries each, digest $reference"
+say "passed: $((round + 2)) kills, $entries entries each, digest $reference"

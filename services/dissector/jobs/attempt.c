@@ -14,6 +14,7 @@
 #define RETRY_WAIT_NS UNITS_NS_PER_S                /* times the attempt */
 #define STORE_WAIT_NS (5 * UNITS_NS_PER_S)          /* after the store itself failed: that is nobody's attempt */
 #define OTHER_WAIT_NS (10 * UNITS_NS_PER_S)         /* another one is at it */
+#define FINALISE_GRACE_NS (900 * UNITS_NS_PER_S)    /* the end of a large database (its indexes, its digest) is one step that says nothing: some seconds for a million entries */
 #define DEAD_SUBJECT "dead.dissect.job"
 
 struct attempt {
@@ -234,6 +235,7 @@ void attempt_item(struct service *service, unsigned number, struct attempt_memor
         goto answer;
     }
     memcpy(attempt->lease.key, memory->place.key, sizeof attempt->lease.key);
+    attempt->lease.grace_ns = attempt->stage == PLAN_FINALISE ? FINALISE_GRACE_NS : 0;
     if (leases_add(service->leases, &attempt->lease) == 0) {
         verdict = work(attempt);
         leases_remove(service->leases, &attempt->lease);

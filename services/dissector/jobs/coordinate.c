@@ -98,6 +98,8 @@ static enum dissection_verdict look(struct round *round)
     struct dissection *dissection = round->dissection;
     enum dissection_verdict verdict = dissection_interrupted(dissection);
     unsigned running = 0;
+    if (verdict == DISSECTION_GOES_ON && access(dissection->place.work, F_OK) < 0 && errno == ENOENT)
+        return dissection_fail(dissection, DISSECTION_FAILED, "snapshot %s was deleted while it was dissected", dissection->place.snapshot);
     bool whole = round->first == 0 && round->dealt == 0; /* the first look finds all that an earlier attempt has done */
     for (uint32_t i = round->first, seen = 0; verdict == DISSECTION_GOES_ON && i < round->count && (whole || seen < COORDINATE_WINDOW); i++) {
         bool runs = false;

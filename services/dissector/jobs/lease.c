@@ -26,7 +26,12 @@ void lease_release(struct lease *lease)
 static void keep(struct leases *leases, struct lease *lease, int64_t now_ns)
 {
     uint64_t advance = atomic_load(&lease->advance);
-    if (advance == lease->acknowledged_advance || now_ns - lease->acknowledged_ns < LEASE_ACK_NS)
+    if (advance != lease->seen_advance) {
+        lease->seen_advance = advance;
+        lease->advanced_ns = now_ns;
+    }
+    bool works = advance != lease->acknowledged_advance || now_ns - lease->advanced_ns < lease->grace_ns;
+    if (!works || now_ns - lease->acknowledged_ns < LEASE_ACK_NS)
         return;
     int r = bus_job_working(&lease->message);
     lease->acknowledged_ns = now_ns;
@@ -114,7 +119,7 @@ void leases_free(struct leases *leases)
 int leases_add(struct leases *leases, struct lease *lease)
 {
     int r = 0;
-    lease->acknowledged_ns = lease->renewed_ns = units_now_mono_ns();
+    lease->acknowledged_ns = lease->renewed_ns = lease->advanced_ns = units_now_mono_ns();
     pthread_mutex_lock(&leases->lock);
     for (const struct lease *other = leases->first; other; other = other->next)
         if (!other->claim == !lease->claim && other->message.sequence == lease->message.sequence)

@@ -19,10 +19,12 @@ struct lease {
     char key[LEASE_KEY_MAX];
     atomic_uint_fast64_t advance;                       /* grows while the work goes on */
     atomic_bool cancelled;
+    int64_t grace_ns;                                   /* how long silence still counts as work: of a step that cannot tell how far it is */
     void (*tick)(struct lease *lease, int64_t now_ns);  /* each round, on the ticker's thread; NULL: nothing to tell */
     /* the ticker's own */
-    uint64_t acknowledged_advance;
+    uint64_t seen_advance, acknowledged_advance;
     int64_t acknowledged_ns, renewed_ns;
+    int64_t advanced_ns;
     bool visited;
     struct lease *next;
 };

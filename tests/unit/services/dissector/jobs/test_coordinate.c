@@ -205,6 +205,18 @@ static void what_went_with_its_snapshot_is_forgotten(void **state)
     assert_int_equal(rig_await(&on, "ready", "gone", 1)->packets, 20);
 }
 
+static void a_snapshot_that_is_deleted_meanwhile_ends_it(void **state)
+{
+    (void)state;
+    rig_snapshot(&on, "doomed", 3);
+    atomic_store(&fake.hold, true);
+    rig_ask(&on, "{\"snapshot\":\"doomed\",\"name\":\"late\"}");
+    support_wait(atomic_load(&fake.holding) > 0);
+    assert_int_equal(first.service.store->driver->remove(first.service.store->state, "doomed"), 0);
+    atomic_store(&fake.hold, false);
+    assert_non_null(strstr(rig_await(&on, "failed", "late", 0)->reason, "was deleted"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +225,7 @@ int main(void)
         cmocka_unit_test_setup(what_a_stage_refuses_is_not_tried_again, reset), cmocka_unit_test_setup(a_cancel_ends_it, reset),
         cmocka_unit_test_setup(another_one_goes_on_where_one_was_stopped, reset), cmocka_unit_test_setup(a_deleted_one_can_be_made_anew, reset),
         cmocka_unit_test_setup(what_went_with_its_snapshot_is_forgotten, reset),
+        cmocka_unit_test_setup(a_snapshot_that_is_deleted_meanwhile_ends_it, reset),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
