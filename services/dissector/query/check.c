@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 #include "services/dissector/query/check_internal.h"
+#include "services/dissector/query/nesting.h"
 
 #define MAP_PAIRS_MAX 60u        /* in a literal: SQLite's functions take 127 arguments */
 #define DOTTED_MAX 128          /* bytes of a dotted name; the longest variable has some 30 */
@@ -233,5 +234,7 @@ int expression_check(struct expression *e, const struct vocabulary *vocabulary, 
     if (!e->root)
         return 0;
     int r = check_node(&c, e->root);
-    return r < 0 ? r : check_wants(&c, e->root, TYPE_BOOL, "an expression");
+    if (r < 0 || (r = check_wants(&c, e->root, TYPE_BOOL, "an expression")) < 0)
+        return r;
+    return expression_check_nesting(e, error);
 }

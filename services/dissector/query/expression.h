@@ -20,7 +20,7 @@
 #include "services/dissector/query/types.h"
 
 #define EXPRESSION_BYTES_MAX (16u * 1024)   /* what people and tools write has some hundred bytes */
-#define EXPRESSION_DEPTH_MAX 64u            /* of the tree; each level is some C frames here and some of SQLite's thousand */
+#define EXPRESSION_DEPTH_MAX 64u            /* of the tree; each level is some C frames. SQLite's parser sets a lower one: nesting.h */
 #define EXPRESSION_NODES_MAX 2048u          /* SQLite's text and its program grow with them */
 #define EXPRESSION_ARGUMENTS_MAX 3u
 #define EXPRESSION_LOOPS_MAX 16u            /* macros */

@@ -370,7 +370,7 @@ static int register_aggregates(sqlite3 *db)
 int functions_register_json(sqlite3 *db)
 {
     static const struct function_row rows[] = {
-        { "cel_list", -1, call_list }, { "cel_map", -1, call_map }, { "cel_set", -1, call_set }, { "cel_concat", 2, call_concat }, { "cel_count", 1, call_count }, { "cel_in", 3, call_in },
+        { "cel_list", -1, call_list }, { "cel_map", -1, call_map }, { "cel_set", -1, call_set }, { "cel_concat", -1, call_concat }, { "cel_count", 1, call_count }, { "cel_in", 3, call_in },
         { "cel_has", 2, call_has }, { "cel_get", 2, call_get }, { "cel_map_get", 3, call_map_get }, { "cel_at", 2, call_at }, { "cel_same", 2, call_same },
     };
     int r = functions_register_rows(db, rows, sizeof rows / sizeof *rows);

@@ -5,8 +5,6 @@
 #include "services/dissector/query/check.h"
 #include "services/dissector/query/translate_calls.h"
 
-#define LIST_PART 100u          /* elements written at once: SQLite's functions take 127 arguments */
-
 char *translate_prefix_end(const char *prefix, size_t size, size_t *ret_size)
 {
     char *end = malloc(size + 1);
@@ -119,25 +117,24 @@ void translate_function(struct translation *t, const char *name, const struct no
 
 bool translate_is_nested(query_type type) { return type_kind(type) == TYPE_LIST || type_kind(type) == TYPE_MAP; }
 
-/* Up to LIST_PART elements; then what follows is added to it. */
+/* TRANSLATION_LIST_PART elements at a time, side by side. */
 static void list(struct translation *t, const struct node *child, bool nested)
 {
-    const struct node *rest = child;
-    for (unsigned i = 0; i < LIST_PART && rest; i++)
-        rest = rest->next;
-    if (rest)
+    unsigned count = 0;
+    for (const struct node *n = child; n; n = n->next)
+        count++;
+    if (count > TRANSLATION_LIST_PART)
         sql_put(t->sql, "cel_concat(");
-    sql_format(t->sql, "cel_list(%d", nested);
-    for (; child != rest; child = child->next) {
-        sql_put(t->sql, ", ");
-        translate(t, child);
-    }
-    sql_put(t->sql, ")");
-    if (rest) {
-        sql_put(t->sql, ", ");
-        list(t, rest, nested); /* EXPRESSION_NODES_MAX / LIST_PART levels */
+    for (bool first = true; first || child; first = false) {
+        sql_format(t->sql, first ? "cel_list(%d" : ", cel_list(%d", nested);
+        for (unsigned i = 0; i < TRANSLATION_LIST_PART && child; i++, child = child->next) {
+            sql_put(t->sql, ", ");
+            translate(t, child);
+        }
         sql_put(t->sql, ")");
     }
+    if (count > TRANSLATION_LIST_PART)
+        sql_put(t->sql, ")");
 }
 
 static void map(struct translation *t, const struct node *n)

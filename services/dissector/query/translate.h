@@ -6,6 +6,7 @@
 #include "services/dissector/query/vocabulary.h"
 
 #define TRANSLATION_DETAILS_MAX 64
+#define TRANSLATION_LIST_PART 100u      /* elements of a list written at once: SQLite's functions take 127 arguments */
 struct translation {
     struct sql *sql;
     const struct vocabulary *vocabulary;

@@ -7,11 +7,13 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "services/dissector/query/expression.h"
 #include "services/dissector/query/matcher.h"
 #include "small_database.h"
 
 #define NOW_NS (SMALL_FIRST_NS + INT64_C(8) * 60 * 1000000000) /* 22:08 */
 #define ALL "12345678"
+#define TEN_IDS "id, id, id, id, id, id, id, id, id, id, "
 
 struct sample { const char *expression, *ids; };
 struct fixture { sqlite3 *db; struct vocabulary vocabulary; };
@@ -115,7 +117,7 @@ static void lists_and_maps(void **state)
           { "dns && size(dns_answers) == 0", "4" }, { "dns_questions.size() > 0", "34" }, { "id in [1, 2 + 1, 5]", "135" }, { "[1, 2, 3][id - 1] == 2", "2" }, { "{\"a\": [1, 2]}[\"a\"][1] == 2", ALL }, { "[1] in [[1], [2]]", ALL },
           { "[1.5, 2.0] == [1.5, 2.0] && 2.0 in [1.5, 2.0] && [2.0][0] == 2.0", ALL }, { "path_segments[0] == \"api\"", "128" }, { "size([1, 2,]) == 2 && size({\"a\": 1,}) == 1", ALL },
           { "has(request.headers.accept)", "1" }, { "has(src.pod.name)", "1234568" }, { "has(query_string.id)", "1" }, { "!has(request.headers)", "34568" }, { "has(response.body)", "12" },
-          { "size([id, id] + [id]) == 3", ALL });
+          { "size([id, id] + [id]) == 3", ALL }, { "[" TEN_IDS TEN_IDS TEN_IDS TEN_IDS TEN_IDS TEN_IDS TEN_IDS TEN_IDS TEN_IDS TEN_IDS TEN_IDS TEN_IDS "7][120] == 7", ALL });
 }
 
 static void macros(void **state)
@@ -183,6 +185,53 @@ static void limits_end_the_query_with_a_reason(void **state)
     query_matcher_close(m);
 }
 
+/* What the checker lets through SQLite's parser takes, also at the edge: each level deeper is refused with its place, never by SQLite. */
+static void check_edge(const struct fixture *f, const char *head, const char *core, const char *tail)
+{
+    for (unsigned levels = 1; levels <= EXPRESSION_DEPTH_MAX; levels++) {
+        char text[EXPRESSION_BYTES_MAX], *p = text;
+        struct query_matcher *m = NULL;
+        struct query_error error = { 0 };
+        for (unsigned i = 0; i < levels; i++)
+            p = stpcpy(p, head);
+        p = stpcpy(p, core);
+        for (unsigned i = 0; i < levels; i++)
+            p = stpcpy(p, tail);
+        int r = query_matcher_open(f->db, &f->vocabulary, text, NOW_NS, &m, &error);
+        if (r < 0 && error.column == 0)
+            fail_msg("%s: %u levels: %s", head, levels, error.text);
+        query_matcher_close(m);
+        if (r < 0) {
+            assert_true(levels > 3);
+            return;
+        }
+    }
+    fail_msg("%s: there is no end", head);
+}
+
+static void depth_ends_with_a_place(void **state)
+{
+    const struct fixture *f = *state;
+    static const char *const cores[] = { "http", "protocol == \"x\"", "\"a\" in namespaces", "node.name == \"\"", "src.ip == \"a\"" };
+    for (size_t i = 0; i < sizeof cores / sizeof *cores; i++) {
+        check_edge(f, "!(", cores[i], ")");
+        check_edge(f, "(http ? ", cores[i], " : dns)");
+        check_edge(f, "(http ? dns : ", cores[i], ")");
+        check_edge(f, "(dns && (http || ", cores[i], "))");
+        check_edge(f, "(true != (", cores[i], "))");
+        check_edge(f, "((", cores[i], ") == true)");
+        check_edge(f, "[1].exists(x, ", cores[i], ")");
+        check_edge(f, "[1].map(x, true, ", cores[i], ")[0]");
+        check_edge(f, "[[1], [1]].exists(x, true) && [", cores[i], "][0]");
+        check_edge(f, "{\"a\": ", cores[i], "}[\"a\"]");
+        check_edge(f, "map_get({}, \"a\", ", cores[i], ")");
+        check_edge(f, "(true in [http, ", cores[i], "])");
+        check_edge(f, "bool(string(", cores[i], "))");
+    }
+    check_edge(f, "[", "http", "].filter(x, x)[0]");
+    check_edge(f, "(1 == int(-(1 + (http ? 1 : 0))) || ", "http", ")");
+}
+
 /* The same statement over what is there now. */
 static void a_matcher_is_asked_again(void **state)
 {
@@ -205,7 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logic), cmocka_unit_test(comparisons), cmocka_unit_test(arithmetic), cmocka_unit_test(errors), cmocka_unit_test(texts), cmocka_unit_test(lists_and_maps), cmocka_unit_test(macros),
         cmocka_unit_test(times), cmocka_unit_test(conversions), cmocka_unit_test(names_of_every_entry), cmocka_unit_test(names_of_protocols), cmocka_unit_test(reserved_names),
-        cmocka_unit_test(limits_end_the_query_with_a_reason), cmocka_unit_test(a_matcher_is_asked_again),
+        cmocka_unit_test(limits_end_the_query_with_a_reason), cmocka_unit_test(depth_ends_with_a_place), cmocka_unit_test(a_matcher_is_asked_again),
     };
     return cmocka_run_group_tests(tests, open_fixture, close_fixture);
 }
