@@ -57,7 +57,8 @@ static uint32_t opened(const struct node *n, uint32_t index)
 
 static int walk(const struct expression *e, const struct node *n, uint32_t open, struct query_error *error)
 {
-    if (open + NESTING_LEAF > NESTING_MAX)
+    uint32_t own = n->kind == NODE_VARIABLE ? NESTING_LEAF : n->first ? 0 : NESTING_CONSTANT;
+    if (open + own > NESTING_MAX)
         return expression_error(e, n->start, error, "the expression is nested too deeply here");
     uint32_t index = 0;
     for (const struct node *child = n->first; child; child = child->next) {
