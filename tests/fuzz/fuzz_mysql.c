@@ -1,0 +1,10 @@
+/* MySQL of both sides, in pieces, with holes: see tests/support/protocol_fuzz.h for how the input is read. */
+#include "services/dissector/protocols/mysql.h"
+#include "tests/support/protocol_fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    protocol_fuzz_run(3306, data, size);
+    return 0;
+}
