@@ -83,7 +83,7 @@ static void answer_end(struct conversation *c, struct mysql_server *server, stru
         take_effect(c, server, client);
     message_int(m, MYSQL_RESPONSE_SIZE, (int64_t)server->size);
     message_int(m, MYSQL_TOTAL_SIZE, (int64_t)(request_size + server->size));
-    message_bool(m, MYSQL_SUCCESS, !server->error);
+    message_bool(m, MYSQL_SUCCESS, server->ends && !server->error); /* not where its end was not seen */
     if (server->error)
         write_error(server, m);
     if (server->prepared)

@@ -28,7 +28,7 @@ static void answer_begin(struct conversation *c, struct postgresql_server *serve
     server->group = POSTGRESQL_TAG_GROUP(tag);
     server->request_size = request ? request->to - request->from : 0;
     server->size = server->rows = server->tag_rows = 0;
-    server->tagged = server->error = server->ends = false;
+    server->error = server->ends = false;
     server->code_size = 0;
     server->text_size = server->tags_size = 0;
 }
@@ -51,10 +51,10 @@ static void answer_end(struct conversation *c, struct postgresql_server *server,
     }
     message_int(m, POSTGRESQL_RESPONSE_SIZE, (int64_t)server->size);
     message_int(m, POSTGRESQL_TOTAL_SIZE, (int64_t)(request_size + server->size));
-    message_bool(m, POSTGRESQL_SUCCESS, !server->error);
+    message_bool(m, POSTGRESQL_SUCCESS, server->ends && !server->error); /* not where its end was not seen */
     if (server->error)
         write_error(server, m);
-    uint64_t rows = server->tagged ? server->tag_rows : server->rows;
+    uint64_t rows = server->tag_rows > server->rows ? server->tag_rows : server->rows; /* SHOW has rows without a number in its tag, INSERT a number without rows */
     if (rows)
         message_int(m, POSTGRESQL_ROWS, (int64_t)rows);
     message_text(m, POSTGRESQL_COMMAND_TAG, server->tags, server->tags_size);
@@ -114,7 +114,6 @@ static void read_tag(struct postgresql_server *server, struct cursor *body)
     for (size_t i = digits; i < size && rows < UINT32_MAX * UINT64_C(1000000); i++)
         rows = rows * 10 + (text[i] - '0');
     server->tag_rows += rows;
-    server->tagged = true;
     size_t room = sizeof server->tags - server->tags_size, comma = server->tags_size > 0 ? 2 : 0;
     if (size + comma > room || size == 0)
         return;
@@ -215,6 +214,7 @@ static int64_t parse_encryption(struct conversation *c, struct postgresql_server
         return 0;
     answer_begin(c, server, client, data);
     server->size = 1;
+    server->ends = true;
     server->tags[0] = (char)*data;
     server->tags_size = 1;
     conversation_last(c, SIDE_SERVER, server->message, data);

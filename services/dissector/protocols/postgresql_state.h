@@ -69,7 +69,7 @@ struct postgresql_server {
     uint32_t acks;
     uint16_t group;
     uint64_t request_size, size, rows, tag_rows;
-    bool tagged, error;
+    bool error;
     uint8_t code_size;
     uint16_t text_size, tags_size;
     char code[5], text[POSTGRESQL_TEXT_MAX], tags[POSTGRESQL_TAGS_MAX];
