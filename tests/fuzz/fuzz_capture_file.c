@@ -9,7 +9,7 @@
 #include "services/dissector/flow/decode.h"
 #include "services/dissector/input/input.h"
 
-struct seen { uint64_t packets, bytes, found, sum; uint32_t frame; };
+struct seen { uint64_t packets, bytes, found, sum, frame; }; /* no holes: compared as bytes */
 
 static void check(const struct input_packet *packet, struct seen *seen)
 {

@@ -63,7 +63,7 @@ static void test_definitions(void **state)
     assert_int_equal(0, bus_check_definitions(bus, error));
     assert_int_equal(0, bus_apply_definitions(bus, NULL, count_change, &changes, error));
     assert_int_equal(changes.created + changes.updated, 0);
-    assert_int_equal(changes.unchanged, 8);
+    assert_int_equal(changes.unchanged, 13);
     static const char own[] = "{\"streams\":[{\"name\":\"T\",\"subjects\":[\"t.a\"],\"storage\":\"file\",\"retention\":\"limits\",\"max_bytes\":%s}]}";
     char text[256];
     (void)snprintf(text, sizeof text, own, "1000000");
