@@ -79,7 +79,7 @@ static int check_version(const struct query_file *f, struct query_error *error)
 {
     int64_t version;
     if (read_number(f, "SELECT value FROM info WHERE name = 'schema_version'", &version) < 0)
-        return fail_with(error, -EINVAL, "this file is no dissection");
+        return sqlite3_errcode(f->db) == SQLITE_INTERRUPT ? query_file_failed(f, -EIO, error) : fail_with(error, -EINVAL, "this file is no dissection");
     if (version == DATABASE_SCHEMA_VERSION)
         return 0;
     (void)snprintf(error->text, sizeof error->text, "this dissection has schema version %lld; only %d can be read", (long long)version, DATABASE_SCHEMA_VERSION);
@@ -113,14 +113,16 @@ static int open_db(const char *path, struct query_file *f, struct query_error *e
     return functions_register(f->db) < 0 ? fail_with(error, -ENOMEM, "no memory") : 0;
 }
 
-int query_file_open(const char *path, struct query_file *ret, struct query_error *error)
+int query_file_open(const char *path, int64_t deadline_ns, struct query_file *ret, struct query_error *error)
 {
-    *ret = (struct query_file){ .first = 1 };
+    *ret = (struct query_file){ .first = 1, .deadline_ns = deadline_ns };
     int r = open_db(path, ret, error);
     if (r == 0)
         r = check_version(ret, error);
     if (r == 0 && (read_protocols(ret) < 0 || read_number(ret, "SELECT COALESCE(MIN(id), 1) FROM entry", &ret->first) < 0 || read_number(ret, "SELECT COALESCE(MAX(id), 0) FROM entry", &ret->last) < 0))
         r = query_file_failed(ret, -EIO, error);
+    if (r == 0 && (ret->first < 1 || ret->last > QUERY_FILE_ID_MAX))
+        r = fail_with(error, -EINVAL, "this file is no dissection: its entries have impossible numbers");
     if (r < 0)
         query_file_close(ret);
     return r;

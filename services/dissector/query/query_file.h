@@ -11,6 +11,8 @@
 #define QUERY_FILE_CACHE_KIB 16384                      /* of pages */
 #define QUERY_FILE_OPS_PER_LOOK 20000                   /* SQLite's steps between two looks at the clock: some tenths of a millisecond */
 
+#define QUERY_FILE_ID_MAX (INT64_C(1) << 53)             /* more entries than can be, and arithmetic on them never overflows */
+
 struct query_file {
     sqlite3 *db;
     int64_t first, last;                    /* ids; none: first > last */
@@ -18,8 +20,8 @@ struct query_file {
     struct { int64_t id; char name[QUERY_FILE_PROTOCOL_NAME_MAX]; } protocols[QUERY_FILE_PROTOCOLS_MAX];
     int64_t deadline_ns;                    /* of the monotonic clock; 0: none. Past it statements end with SQLITE_INTERRUPT */
 };
-/* ret must stay where it is until it is closed. -ENOENT: no such file; -EINVAL: no dissection of this version; -EIO, -ENOMEM. */
-int query_file_open(const char *path, struct query_file *ret, struct query_error *error);
+/* ret must stay where it is until it is closed. -ENOENT: no such file; -EINVAL: no dissection of this version; -EIO, -ENOMEM, -ETIMEDOUT. */
+int query_file_open(const char *path, int64_t deadline_ns, struct query_file *ret, struct query_error *error);
 void query_file_close(struct query_file *file);
 /* Puts what went wrong into error; r is what sql_prepare or a step said. Returns it, or -ETIMEDOUT where the deadline was the reason. */
 int query_file_failed(const struct query_file *file, int r, struct query_error *error);

@@ -307,12 +307,11 @@ static int run_files(struct run *run)
             break;
         }
         database_part_path(run->request->path, part, path, sizeof path);
-        r = query_file_open(path, &run->file, run->error);
+        r = query_file_open(path, run->deadline_ns, &run->file, run->error);
         if (r == -ENOENT && part > 1)
             r = fail_with(run->error, -EIO, "a part of the dissection is missing");
         if (r < 0)
             return r;
-        run->file.deadline_ns = run->deadline_ns;
         if (part == 1)
             r = read_parts(run, &parts);
         if (r == 0)

@@ -26,7 +26,7 @@ static int open_fixture(void **state)
     assert_true(fd >= 0);
     close(fd);
     assert_int_equal(sqlite3_close(small_database(f->path)), SQLITE_OK);
-    assert_int_equal(query_file_open(f->path, &f->file, &error), 0);
+    assert_int_equal(query_file_open(f->path, 0, &f->file, &error), 0);
     assert_int_equal(vocabulary_make(small_protocols, SMALL_PROTOCOLS, &f->vocabulary), 0);
     *state = f;
     return 0;

@@ -392,12 +392,43 @@ static void time_ends_an_answer(void **state)
     check_refused(f, request, -ETIMEDOUT, 0, "time");
 }
 
+/* A file that came from somewhere may hold anything. */
+static void strange_files_are_no_danger(void **state)
+{
+    static const struct { const char *sql; int code; } samples[] = {
+        { "DROP TABLE entry; CREATE VIEW entry AS WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id, 5 AS timestamp FROM n", -ETIMEDOUT },
+        { "DROP TABLE info; CREATE VIEW info AS WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT 'schema_version' AS name, id AS value FROM n", 0 },
+        { "DROP TABLE zone", -EIO }, { "DROP TABLE peer", -EIO }, { "DROP TABLE protocol", -EIO }, { "DROP TABLE http", -EIO }, { "DELETE FROM entry WHERE id = 4", 0 }, { "UPDATE info SET value = 2 WHERE name = 'schema_version'", -EINVAL },
+        { "UPDATE info SET value = 4000000000 WHERE name = 'parts'", -EIO }, { "UPDATE http SET request_headers = '{\"a'", -EIO }, { "UPDATE entry SET src = 99, dst = -1, protocol = 77", 0 }, { "UPDATE http SET request_headers = x'ff00'", -EIO },
+        { "DROP INDEX entry_connection; DROP INDEX entry_src", 0 }, { "UPDATE zone SET first = 9223372036854775807, last = -9223372036854775808", 0 }, { "UPDATE entry SET id = 9223372036854775807 WHERE id = 8", -EINVAL }, { "UPDATE entry SET id = -5 WHERE id = 1", -EINVAL },
+    };
+    const struct fixture *f = *state;
+    char path[128];
+    snprintf(path, sizeof path, "%s/strange.sqlite", f->folder);
+    for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
+        sqlite3 *db = small_database(path);
+        struct answer answer = { 0 };
+        char *why = NULL;
+        if (sqlite3_exec(db, samples[i].sql, NULL, NULL, &why) != SQLITE_OK)
+            fail_msg("%s", why);
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+        struct query_request request = ids_of(f, "(\"a\" in request.headers || request.headers.exists(k, true) || id > 0) && (conn_id == 1 || src.name != \"x\")");
+        request.path = path;
+        request.from_ns = SMALL_FIRST_NS + 1;
+        request.timeout_ms = 100;
+        int r = query_run(&request, note_id, &answer, &answer.result, &answer.error);
+        if (r != samples[i].code && !(samples[i].code == -EIO && r < 0))
+            fail_msg("%s: %d: %s", samples[i].sql, r, answer.error.text);
+        assert_int_equal(unlink(path), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_plan_gives_the_same), cmocka_unit_test(pages_follow_each_other), cmocka_unit_test(a_page_of_candidates_has_a_cursor), cmocka_unit_test(a_budget_ends_an_answer),
         cmocka_unit_test(the_receiver_may_stop), cmocka_unit_test(spans_of_time), cmocka_unit_test(fields_are_typed_and_nested), cmocka_unit_test(groups_count), cmocka_unit_test(one_entry_whole),
-        cmocka_unit_test(wrong_requests_are_refused), cmocka_unit_test(parts_are_walked_in_order), cmocka_unit_test(time_ends_an_answer),
+        cmocka_unit_test(wrong_requests_are_refused), cmocka_unit_test(parts_are_walked_in_order), cmocka_unit_test(time_ends_an_answer), cmocka_unit_test(strange_files_are_no_danger),
     };
     return cmocka_run_group_tests(tests, open_fixture, close_fixture);
 }

@@ -1,0 +1,87 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "services/dissector/query/groups.h"
+
+struct seen { char text[1024]; uint64_t rows, entries; };
+
+static bool note(void *context, const struct query_value *v, size_t count)
+{
+    struct seen *s = context;
+    size_t at = strlen(s->text);
+    assert_int_equal(count, 1 + GROUPS_COLUMNS);
+    assert_string_equal(v[5].name, "elapsed_p99");
+    snprintf(s->text + at, sizeof s->text - at, "%.*s %lld %lld %lld %lld %lld;", (int)v[0].size, v[0].text, (long long)v[1].number, (long long)v[2].number, (long long)v[3].number, (long long)v[4].number, (long long)v[5].number);
+    s->rows++;
+    s->entries += (uint64_t)v[1].number;
+    return true;
+}
+
+static struct query_value text_value(const char *text) { return (struct query_value){ .name = "method", .type = TYPE_STRING, .text = text, .size = strlen(text) }; }
+
+/* 1..100: the percentiles are the very numbers. */
+static void percentiles_are_values_of_entries(void **state)
+{
+    struct groups *g;
+    struct seen seen = { 0 };
+    struct query_value get = text_value("GET"), put = text_value("PUT");
+    (void)state;
+    assert_int_equal(groups_make(&g), 0);
+    for (int i = 100; i >= 1; i--)
+        assert_int_equal(groups_add(g, &get, 1, i, i % 10 == 0), 0);
+    assert_int_equal(groups_add(g, &get, 1, 0, true), 0); /* without a response */
+    assert_int_equal(groups_add(g, &put, 1, 7, false), 0);
+    assert_int_equal(groups_give(g, &get, 1, 10, note, &seen), 2);
+    assert_string_equal(seen.text, "GET 101 11 50 90 99;PUT 1 0 7 7 7;");
+    memset(&seen, 0, sizeof seen);
+    assert_int_equal(groups_give(g, &get, 1, 1, note, &seen), 1);
+    assert_string_equal(seen.text, "GET 101 11 50 90 99;");
+    groups_free(g);
+}
+
+static void too_many_groups_are_counted_apart(void **state)
+{
+    struct groups *g;
+    struct seen seen = { 0 };
+    (void)state;
+    assert_int_equal(groups_make(&g), 0);
+    for (unsigned i = 0; i < QUERY_GROUPS_MAX + 5; i++) {
+        char text[16];
+        snprintf(text, sizeof text, "%u", i);
+        struct query_value value = text_value(text);
+        assert_int_equal(groups_add(g, &value, 1, 1, false), 0);
+        assert_int_equal(groups_add(g, &value, 1, 2, false), 0);
+    }
+    assert_int_equal(groups_left_out(g), 10);
+    struct query_value name = text_value("");
+    assert_int_equal(groups_give(g, &name, 1, UINT32_MAX, note, &seen), QUERY_GROUPS_MAX);
+    assert_true(seen.entries == 2 * QUERY_GROUPS_MAX);
+    groups_free(g);
+    groups_free(NULL);
+}
+
+static void long_values_are_cut(void **state)
+{
+    struct groups *g;
+    static char text[GROUPS_KEY_BYTES_MAX * 2];
+    (void)state;
+    memset(text, 'x', sizeof text - 1);
+    struct query_value values[QUERY_GROUP_BY_MAX];
+    for (unsigned i = 0; i < QUERY_GROUP_BY_MAX; i++)
+        values[i] = text_value(text);
+    assert_int_equal(groups_make(&g), 0);
+    assert_int_equal(groups_add(g, values, QUERY_GROUP_BY_MAX, 1, false), 0);
+    assert_int_equal(groups_add(g, values, 1, 1, false), 0);
+    groups_free(g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(percentiles_are_values_of_entries), cmocka_unit_test(too_many_groups_are_counted_apart), cmocka_unit_test(long_values_are_cut) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
