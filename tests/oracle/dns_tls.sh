@@ -5,7 +5,7 @@
 # server's certificate by its serial number; alerts. Prints every difference as "FILE: only tshark|only dissector: FACT", those excused with the rule's name before it, and then the score.
 #
 # Where stock tshark errs, or means something else, these rules excuse a difference (the smallest capture that shows it stands behind each):
-#   malformed       it calls the frame malformed, and tells less of it, or more                                                      (zeek/dns/dns-invalid-names.pcap)
+#   malformed       it calls the frame malformed or short, and tells less of it, or more                                             (zeek/dns/dns-invalid-names.pcap)
 #   repeated        a query that was sent again: it gives the answer to the last one or to none, we to the oldest                    (zeek/ipv6-fragmented-dns.pcap)
 #   multicast       it pairs mDNS by the identifier, which is always 0                                                               (zeek/dns/mdns-no-assoc.pcap)
 #   no-question     an answer without a question: our entry has the request's                                                        (golden/dns_udp.pcap)
@@ -77,7 +77,7 @@ dissector_facts() {
 
 # One fact a line of what tshark says about frames and of facts that rules look at.
 notes() {
-    tshark -2 -n -r "$1" -Y '_ws.malformed' -T fields -e frame.number 2>/dev/null | sed 's/^/malformed /'
+    tshark -2 -n -r "$1" -Y '_ws.malformed || _ws.short || frame.cap_len < frame.len' -T fields -e frame.number 2>/dev/null | sed 's/^/malformed /'
     tshark -2 -n -r "$1" -Y 'mdns' -T fields -e frame.number 2>/dev/null | sed 's/^/multicast /'
     tshark -2 -n -r "$1" -Y 'tcp.len > 0 && !tls' -T fields -e frame.number 2>/dev/null | sed 's/^/without-tls /'
     tshark -2 -n -r "$1" -Y 'tls.handshake.certificate && tls.handshake.type == 16' -T fields -e frame.number 2>/dev/null | sed 's/^/client /'

@@ -114,7 +114,7 @@ static bool counts_fit(const uint16_t *count, unsigned flags, size_t whole_size,
 {
     size_t records = (size_t)count[DNS_SECTION_ANSWER] + count[DNS_SECTION_AUTHORITY] + count[DNS_SECTION_ADDITIONAL];
     if (DNS_HEADER_BYTES + QUESTION_BYTES_LEAST * count[DNS_SECTION_QUESTION] + RECORD_BYTES_LEAST * records > whole_size)
-        return hint && (flags & DNS_FLAG_TRUNCATED);
+        return hint && count[DNS_SECTION_QUESTION] == 1; /* cut by the capture, or damaged: the question vouches for it */
     if (hint)
         return true;
     if (flags & DNS_FLAG_RESPONSE)
