@@ -18,8 +18,19 @@
 #define RANGE_ROWS_MAX (512 * 1024) /* what one statement reads at most, and what a timeout may throw away */
 #define LISTED_NUMBER_MAX 24
 
-/* What counts as an error in groups. */
-static const char errors_text[] = "http && status_code >= 400 || grpc_status > 0 || dns && dns_response && status_code != 0 || mysql_error_code != 0 || postgresql_error_code != \"\" || mongodb_error_code != 0 || tcp_error_type != \"\"";
+/* What counts as an error in groups: any of these, as far as the vocabulary has the name. */
+static const struct { const char *name, *condition; } errors[] = {
+    { "http", "http && status_code >= 400" },
+    { "grpc_status", "grpc_status > 0" },
+    { "dns_response", "dns && dns_response && status_code != 0" },
+    { "redis_error", "redis_error != \"\"" },
+    { "mysql_error_code", "mysql_error_code != 0" },
+    { "postgresql_error_code", "postgresql_error_code != \"\"" },
+    { "mongodb_error_code", "mongodb_error_code != 0" },
+    { "tls_alert", "tls_alert.startsWith(\"fatal\")" },
+    { "tcp_error_type", "tcp_error_type != \"\"" },
+};
+#define ERRORS_TEXT_MAX 512
 
 struct run {
     const struct query_request *request;
@@ -85,6 +96,17 @@ static void narrow_all(struct run *run)
     }
 }
 
+static int compile_errors(struct run *run)
+{
+    char text[ERRORS_TEXT_MAX] = "false";
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        size_t size = strlen(text);
+        if (vocabulary_find(run->vocabulary, errors[i].name, strlen(errors[i].name)))
+            (void)snprintf(text + size, sizeof text - size, " || %s", errors[i].condition);
+    }
+    return compile(run, text, 0, &run->errors);
+}
+
 static int prepare_groups(struct run *run)
 {
     const struct query_request *q = run->request;
@@ -95,7 +117,7 @@ static int prepare_groups(struct run *run)
         return r;
     if (run->fields.count != q->group_by_count)
         return fail_with(run->error, -EINVAL, "groups need names, not *");
-    if ((r = compile(run, errors_text, 0, &run->errors)) < 0)
+    if ((r = compile_errors(run)) < 0)
         return r;
     run->fields.variables[run->fields.count++] = vocabulary_find(run->vocabulary, "elapsed_time", strlen("elapsed_time"));
     return groups_make(&run->groups) < 0 ? fail_with(run->error, -ENOMEM, "no memory") : 0;
