@@ -12,6 +12,23 @@ static const char head[] =
     "query language, which is CEL. The names are those of KFL, so that saved queries run unchanged.\n\n"
     "What is missing is `\"\"`, `0`, `false`, `[]` or `{}`, or what the table says. `local` is the client's side, `remote` the server's. Lists hold texts, maps lead from text to text.\n";
 
+static const char language[] =
+    "\n## The language\n\n"
+    "An expression is true or false for an entry; the empty one is true for all. `http && method == \"GET\" && status_code >= 500 && dst.pod.namespace == \"shop\"`\n\n"
+    "| what | how |\n|---|---|\n"
+    "| logic | `&&` `\\|\\|` `!` and `condition ? one : other` |\n"
+    "| comparison | `==` `!=` `<` `<=` `>` `>=`, of two values of one type |\n"
+    "| arithmetic | `+` `-` `*` `/` `%`; `+` also joins texts and lists, and moves times by durations |\n"
+    "| membership | `\"a\" in list`, `\"key\" in map` |\n"
+    "| access | `list[0]`, `map[\"key\"]`, `map.key`, and without an error `map_get(map, \"key\", otherwise)`; `has(map.key)` |\n"
+    "| texts | `.contains()` `.startsWith()` `.endsWith()`, `.matches()` with RE2's syntax, `size()` in characters |\n"
+    "| macros | `list.exists(x, condition)`, `.all`, `.exists_one`, `.filter`, `.map(x, result)`, `.map(x, condition, result)`; of a map they see the keys |\n"
+    "| times | `timestamp(\"2026-03-14T22:00:00Z\")`, `duration(\"5m\")` (h, m, s, ms, us, ns), `now()`, which is the same in all of a query |\n"
+    "| conversion | `int()` `double()` `string()` `bool()` |\n"
+    "| literals | `5` `0x1f` `1.5` `\"text\"` `'text'` `\"\"\"several lines\"\"\"` `r\"raw\"` `b\"bytes\"` `true` `false` `[1, 2]` `{\"a\": 1}`; `// comment` to the end of the line |\n\n"
+    "A missing key, an index outside, a division by zero and an overflow are errors: an entry for which the expression is one does not match. `&&` and `||` have an answer where one side alone decides, as in CEL.\n"
+    "Unknown names and wrong types are refused before anything is read, with the column.\n";
+
 static void write_type(FILE *out, const struct variable *v)
 {
     char buf[TYPE_NAME_MAX];
@@ -88,6 +105,7 @@ int vocabulary_write_markdown(FILE *out)
     if (!v)
         return -ENOMEM;
     fputs(head, out);
+    fputs(language, out);
     fputs("\n## Of every entry\n\n| name | type | default | |\n|---|---|---|---|\n", out);
     for (size_t i = 0; i < entry_variables_count; i++) {
         write_type(out, &entry_variables[i]);
