@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include "services/dissector/entry/message.h"
 
 /* The innermost addresses of a connection. IPv4 in the first four bytes, zeros behind. */
@@ -55,8 +56,20 @@ struct values { uint64_t present; struct value at[DETAIL_FIELDS_MAX]; };
 int record_read_values(const struct record *r, const struct detail *detail, struct values *ret);
 /* The next text of a LIST, or name and text of a MAP: *at counts from 0; false at the end. */
 struct text { const char *data; uint32_t size; };
-bool value_next_item(const struct value *value, uint32_t *at, struct text *ret);
-bool value_next_pair(const struct value *value, uint32_t *at, struct text *ret_name, struct text *ret);
+static inline bool value_next_item(const struct value *value, uint32_t *at, struct text *ret)
+{
+    uint32_t size;
+    if (*at >= value->size)
+        return false;
+    memcpy(&size, value->data + *at, sizeof size);
+    *ret = (struct text){ (const char *)value->data + *at + 4, size };
+    *at += 4 + size;
+    return true;
+}
+static inline bool value_next_pair(const struct value *value, uint32_t *at, struct text *ret_name, struct text *ret)
+{
+    return value_next_item(value, at, ret_name) && value_next_item(value, at, ret);
+}
 
 /* One observation of a connection: (node, interface). Finalising chooses among the views of one connection; see work/views.h. */
 #define VIEW_CLIENT_ISN 1u

@@ -11,13 +11,6 @@
 static inline uint64_t load8(const char *p) { uint64_t v; memcpy(&v, p, 8); return v; }
 static inline uint32_t load4(const char *p) { uint32_t v; memcpy(&v, p, 4); return v; }
 
-/* Not 0 where one of the eight bytes needs a look: a quote, a backslash, a control character, or not ASCII. */
-static inline uint64_t special8(uint64_t v)
-{
-    uint64_t quote = v ^ (ONES * '"'), backslash = v ^ (ONES * '\\');
-    return (v | ((v - ONES * 0x20) & ~v) | ((quote - ONES) & ~quote) | ((backslash - ONES) & ~backslash)) & HIGHS;
-}
-
 /* Length of the UTF-8 character at s (RFC 3629, section 4), 0 where there is none. */
 static size_t character(const unsigned char *s, size_t left)
 {
@@ -44,110 +37,116 @@ static inline char *put_replacement(char *p)
     return p + 3;
 }
 
-/* One character that is not plain; *s moves behind it. */
-static char *put_escaped(char *p, const char **s, const char *end)
+/* Where writing and reading have come to: both in registers, as the loop below is short. */
+struct spot { char *p; const char *s; };
+
+/* One character that is not plain. Quotes and backslashes, which JSON inside of JSON is full of, do not come here. */
+static __attribute__((noinline)) struct spot put_escaped(char *p, const char *s, const char *end)
 {
     static const char digits[] = "0123456789abcdef";
-    unsigned char c = (unsigned char)**s;
+    unsigned char c = (unsigned char)*s;
     if (c >= 0x80 || c == 0) {
-        size_t size = character((const unsigned char *)*s, (size_t)(end - *s));
-        if (size == 0) {
-            ++*s;
-            return put_replacement(p);
-        }
-        memcpy(p, *s, size);
-        *s += size;
-        return p + size;
-    }
-    ++*s;
-    if (c >= 0x20 && c != '"' && c != '\\') {
-        *p = (char)c;
-        return p + 1;
+        size_t size = character((const unsigned char *)s, (size_t)(end - s));
+        if (size == 0)
+            return (struct spot){ put_replacement(p), s + 1 };
+        memcpy(p, s, size);
+        return (struct spot){ p + size, s + size };
     }
     *p++ = '\\';
     switch (c) {
-    case '"': case '\\': *p = (char)c; return p + 1;
-    case '\n': *p = 'n'; return p + 1;
-    case '\r': *p = 'r'; return p + 1;
-    case '\t': *p = 't'; return p + 1;
+    case '\n': *p = 'n'; break;
+    case '\r': *p = 'r'; break;
+    case '\t': *p = 't'; break;
     default:
         memcpy(p, "u00", 3);
         p[3] = digits[c >> 4];
         p[4] = digits[c & 15];
-        return p + 5;
+        return (struct spot){ p + 5, s + 1 };
     }
+    return (struct spot){ p + 1, s + 1 };
 }
 
-/* Fewer than 16 bytes without anything special: two words that overlap. NULL: there is something. */
-static inline char *put_plain_tail(char *p, const char *s, size_t left)
+#define BLOCK 16u
+#ifdef __SSE2__
+typedef __m128i block;
+static inline block block_load(const char *s) { return _mm_loadu_si128((const __m128i *)(const void *)s); }
+static inline block block_of(uint64_t low, uint64_t high) { return _mm_set_epi64x((int64_t)high, (int64_t)low); }
+static inline void block_store(char *p, block v) { _mm_storeu_si128((__m128i *)(void *)p, v); }
+
+/* A bit for each byte that needs a look: a quote, a backslash, a control character, or not ASCII (which is below the blank, too, where numbers are signed). */
+static inline unsigned block_special(block v)
 {
-    if (left >= 8) {
-        uint64_t a = load8(s), b = load8(s + left - 8);
-        if (special8(a) | special8(b))
-            return NULL;
-        memcpy(p, &a, 8);
-        memcpy(p + left - 8, &b, 8);
-        return p + left;
-    }
-    if (left >= 4) {
-        uint32_t a = load4(s), b = load4(s + left - 4);
-        if (special8((uint64_t)b << 32 | a))
-            return NULL;
-        memcpy(p, &a, 4);
-        memcpy(p + left - 4, &b, 4);
-        return p + left;
-    }
-    if (left == 0)
-        return p;
-    /* One to three: the first, the middle and the last, which may be the same. */
-    unsigned char a = (unsigned char)s[0], b = (unsigned char)s[left >> 1], c = (unsigned char)s[left - 1];
-    if (special8(ONES * 'a' ^ ((uint64_t)(a ^ 'a') | (uint64_t)(b ^ 'a') << 8 | (uint64_t)(c ^ 'a') << 16)))
-        return NULL;
-    p[0] = (char)a;
-    p[left >> 1] = (char)b;
-    p[left - 1] = (char)c;
-    return p + left;
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_cmplt_epi8(v, _mm_set1_epi8(0x20)), _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')))));
+}
+#else
+typedef struct { char bytes[BLOCK]; } block;
+static inline block block_load(const char *s) { block v; memcpy(&v, s, BLOCK); return v; }
+static inline block block_of(uint64_t low, uint64_t high) { block v; memcpy(v.bytes, &low, 8); memcpy(v.bytes + 8, &high, 8); return v; }
+static inline void block_store(char *p, block v) { memcpy(p, &v, BLOCK); }
+
+static inline unsigned block_special(block v)
+{
+    unsigned mask = 0;
+    for (unsigned i = 0; i < BLOCK; i++)
+        mask |= (unsigned)((signed char)v.bytes[i] < 0x20 || v.bytes[i] == '"' || v.bytes[i] == '\\') << i;
+    return mask;
+}
+#endif
+
+/* Fewer than 16 bytes, zeros behind them, by loads that overlap; nothing outside is read. */
+static inline block block_load_some(const char *s, size_t size)
+{
+    if (size > 8)
+        return block_of(load8(s), load8(s + size - 8) >> (8 * (BLOCK - size)));
+    if (size >= 4)
+        return block_of(load4(s) | (uint64_t)load4(s + size - 4) << (8 * (size - 4)), 0);
+    if (size == 0)
+        return block_of(0, 0);
+    return block_of((unsigned char)s[0] | (uint64_t)(unsigned char)s[size / 2] << (8 * (size / 2)) | (uint64_t)(unsigned char)s[size - 1] << (8 * (size - 1)), 0);
 }
 
-static inline char *put_escaped_text(char *p, const char *s, size_t size)
+/* Inlined into what puts many: three of four texts are shorter than 32 bytes, and the calls cost as much as the bytes. */
+static inline __attribute__((always_inline)) char *put_escaped_text(char *p, const char *s, size_t size)
 {
     const char *end = s + size;
     for (;;) {
-#ifdef __SSE2__
-        while (end - s >= 16) {
-            __m128i v = _mm_loadu_si128((const __m128i *)(const void *)s);
-            /* Compared as signed numbers, what is not ASCII is below the blank, too. */
-            __m128i special = _mm_or_si128(_mm_cmplt_epi8(v, _mm_set1_epi8(0x20)), _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))));
-            unsigned mask = (unsigned)_mm_movemask_epi8(special);
-            _mm_storeu_si128((__m128i *)(void *)p, v);
-            if (mask) {
-                unsigned plain = (unsigned)__builtin_ctz(mask);
-                s += plain;
-                p = put_escaped(p + plain, &s, end);
-            } else {
-                s += 16;
-                p += 16;
-            }
+        size_t left = (size_t)(end - s);
+        block v = left >= BLOCK ? block_load(s) : block_load_some(s, left);
+        unsigned special = block_special(v) & (left >= BLOCK ? 0xffffu : (1u << left) - 1);
+        block_store(p, v);
+        if (!special) {
+            if (left < BLOCK)
+                return p + left;
+            s += BLOCK;
+            p += BLOCK;
+            continue;
         }
-#else
-        for (uint64_t v; end - s >= 16 && !special8(v = load8(s)); s += 8, p += 8)
-            memcpy(p, &v, 8);
-#endif
-        if (end - s < 16) {
-            char *behind = put_plain_tail(p, s, (size_t)(end - s));
-            if (behind)
-                return behind;
+        unsigned plain = (unsigned)__builtin_ctz(special);
+        p += plain;
+        s += plain;
+        if (*s == '"' || *s == '\\') {
+            p[0] = '\\';
+            p[1] = *s++;
+            p += 2;
+        } else {
+            struct spot behind = put_escaped(p, s, end);
+            p = behind.p;
+            s = behind.s;
         }
-        p = put_escaped(p, &s, end);
     }
 }
 
-char *json_put_string(char *p, const void *text, size_t size)
+static inline __attribute__((always_inline)) char *put_string(char *p, const void *text, size_t size)
 {
     *p++ = '"';
     p = put_escaped_text(p, text, size);
     *p++ = '"';
     return p;
+}
+
+char *json_put_string(char *p, const void *text, size_t size)
+{
+    return put_string(p, text, size);
 }
 
 char *json_put_list(char *p, const struct value *value)
@@ -156,7 +155,7 @@ char *json_put_list(char *p, const struct value *value)
     struct text text;
     for (uint32_t at = 0; value_next_item(value, &at, &text);) {
         *p++ = ',';
-        p = json_put_string(p, text.data, text.size);
+        p = put_string(p, text.data, text.size);
     }
     if (p == start)
         *p++ = '[';
@@ -172,9 +171,9 @@ char *json_put_map(char *p, const struct value *value)
     struct text name, text;
     for (uint32_t at = 0; value_next_pair(value, &at, &name, &text);) {
         *p++ = ',';
-        p = json_put_string(p, name.data, name.size);
+        p = put_string(p, name.data, name.size);
         *p++ = ':';
-        p = json_put_string(p, text.data, text.size);
+        p = put_string(p, text.data, text.size);
     }
     if (p == start)
         *p++ = '{';
