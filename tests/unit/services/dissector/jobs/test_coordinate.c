@@ -205,6 +205,31 @@ static void what_went_with_its_snapshot_is_forgotten(void **state)
     assert_int_equal(rig_await(&on, "ready", "gone", 1)->packets, 20);
 }
 
+static void an_item_that_kills_its_workers_is_given_up(void **state)
+{
+    (void)state;
+    struct workplace place;
+    struct stat status;
+    char path[WORKPLACE_PATH_MAX];
+    rig_stop(&first);
+    rig_start(&first, &on, "first", 0); /* deals out, and does nothing itself */
+    uint64_t sequence = rig_ask(&on, "{\"snapshot\":\"shop\",\"name\":\"deadly\"}");
+    support_wait(workplace_find(first.service.store, "shop", "deadly", sequence, false, &place) == 0);
+    workplace_path(&place, WORKPLACE_PLAN, path);
+    support_wait(stat(path, &status) == 0);
+    Tapeloop__V1__DissectItem item = TAPELOOP__V1__DISSECT_ITEM__INIT;
+    char running[] = ITEM_RUNNING, instance[] = "gone";
+    item.attempts = ITEM_ATTEMPTS_MAX;
+    item.state = running;
+    item.instance = instance;
+    assert_int_equal(item_write(&place, PLAN_MAP, 4, &item), 0);
+    rig_start(&second, &on, "second", 1);
+    assert_non_null(strstr(rig_await(&on, "failed", "deadly", 0)->reason, "workers that tried it died"));
+    rig_stop(&second);
+    rig_stop(&first);
+    rig_start(&first, &on, "first", 2);
+}
+
 static void a_snapshot_that_is_deleted_meanwhile_ends_it(void **state)
 {
     (void)state;
@@ -225,7 +250,7 @@ int main(void)
         cmocka_unit_test_setup(what_a_stage_refuses_is_not_tried_again, reset), cmocka_unit_test_setup(a_cancel_ends_it, reset),
         cmocka_unit_test_setup(another_one_goes_on_where_one_was_stopped, reset), cmocka_unit_test_setup(a_deleted_one_can_be_made_anew, reset),
         cmocka_unit_test_setup(what_went_with_its_snapshot_is_forgotten, reset),
-        cmocka_unit_test_setup(a_snapshot_that_is_deleted_meanwhile_ends_it, reset),
+        cmocka_unit_test_setup(an_item_that_kills_its_workers_is_given_up, reset), cmocka_unit_test_setup(a_snapshot_that_is_deleted_meanwhile_ends_it, reset),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
