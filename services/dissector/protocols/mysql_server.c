@@ -141,13 +141,18 @@ static uint16_t read_end(struct mysql_server *server, struct cursor payload, uin
     return status;
 }
 
+/* The number of columns; perhaps with a byte before it (MySQL) or behind it (MariaDB) that tells whether their definitions follow. Where nobody saw what was agreed on, the bytes tell. */
 static int read_columns_count(struct mysql_server *server, const struct mysql_client *client, struct cursor payload, uint32_t length)
 {
-    bool follows = true, optional = client->capabilities_known && (client->capabilities & CLIENT_OPTIONAL_METADATA) && (client->capabilities & CLIENT_MYSQL);
-    if (optional)
+    bool follows = true, before = (client->capabilities & CLIENT_OPTIONAL_METADATA) && (client->capabilities & CLIENT_MYSQL), behind = client->mariadb & MARIADB_CACHE_METADATA;
+    if (!client->capabilities_known && length == 2) {
+        behind = payload.data[1] <= 1;
+        before = !behind && payload.data[0] == 1;
+    }
+    if (before)
         follows = cursor_u8(&payload);
     uint64_t columns = mysql_take_integer(&payload);
-    if (client->mariadb & MARIADB_CACHE_METADATA)
+    if (behind)
         follows = cursor_u8(&payload);
     if (!cursor_ok(&payload) || payload.at != length || columns == 0 || columns > MYSQL_COLUMNS_MAX)
         return -EBADMSG;
