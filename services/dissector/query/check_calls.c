@@ -25,6 +25,16 @@ static const struct { const char *name; enum function function; uint8_t least, m
     { "string", FUNCTION_STRING, 1, 1, false, true },
     { "double", FUNCTION_DOUBLE, 1, 1, false, true },
     { "bool", FUNCTION_BOOL, 1, 1, false, true },
+    { "getFullYear", FUNCTION_YEAR, 0, 0, true, false },
+    { "getMonth", FUNCTION_MONTH, 0, 0, true, false },
+    { "getDate", FUNCTION_DATE, 0, 0, true, false },
+    { "getDayOfMonth", FUNCTION_DAY_OF_MONTH, 0, 0, true, false },
+    { "getDayOfWeek", FUNCTION_DAY_OF_WEEK, 0, 0, true, false },
+    { "getDayOfYear", FUNCTION_DAY_OF_YEAR, 0, 0, true, false },
+    { "getHours", FUNCTION_HOURS, 0, 0, true, false },
+    { "getMinutes", FUNCTION_MINUTES, 0, 0, true, false },
+    { "getSeconds", FUNCTION_SECONDS, 0, 0, true, false },
+    { "getMilliseconds", FUNCTION_MILLISECONDS, 0, 0, true, false },
     { "has", FUNCTION_HAS, 1, 1, false, true },
     { "exists", FUNCTION_EXISTS, 2, 2, true, false },
     { "all", FUNCTION_ALL, 2, 2, true, false },
@@ -148,6 +158,16 @@ static int check_size(struct checker *c, struct node *n)
     return 0;
 }
 
+static int check_part(struct checker *c, struct node *n, enum function function)
+{
+    char got[TYPE_NAME_MAX];
+    query_type type = n->first->type;
+    if (type != TYPE_TIMESTAMP && (type != TYPE_DURATION || function < FUNCTION_HOURS))
+        return CHECK_FAIL(c, n->at, "%s() goes with times, and this is %s", n->text, type_name(type, got, sizeof got));
+    n->type = TYPE_INT;
+    return 0;
+}
+
 static int check_pattern(struct checker *c, const struct node *n)
 {
     struct pattern *pattern;
@@ -262,7 +282,8 @@ static int check_function(struct checker *c, struct node *n, enum function funct
     case FUNCTION_SIZE: return check_size(c, n);
     case FUNCTION_MAP_GET: return check_map_get(c, n);
     case FUNCTION_CONTAINS: case FUNCTION_STARTS_WITH: case FUNCTION_ENDS_WITH: case FUNCTION_MATCHES: return check_text_function(c, n, function);
-    default: return check_conversion(c, n, function);
+    case FUNCTION_INT: case FUNCTION_STRING: case FUNCTION_DOUBLE: case FUNCTION_BOOL: return check_conversion(c, n, function);
+    default: return check_part(c, n, function);
     }
 }
 

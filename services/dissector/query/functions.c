@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "services/dissector/query/check.h"
 #include "services/dissector/query/pattern.h"
 #include "services/dissector/query/types.h"
@@ -261,6 +262,45 @@ static void call_text(sqlite3_context *context, int count, sqlite3_value **value
     sqlite3_result_text(context, buf, -1, SQLITE_TRANSIENT);
 }
 
+static int64_t part_of_duration(enum function function, int64_t ns)
+{
+    return function == FUNCTION_HOURS     ? ns / (3600 * UNITS_NS_PER_S)
+           : function == FUNCTION_MINUTES ? ns / (60 * UNITS_NS_PER_S)
+           : function == FUNCTION_SECONDS ? ns / UNITS_NS_PER_S
+                                          : ns / UNITS_NS_PER_MS % 1000;
+}
+
+static int64_t part_of_time(enum function function, const struct tm *tm, int64_t ns)
+{
+    switch (function) {
+    case FUNCTION_YEAR: return tm->tm_year + 1900;
+    case FUNCTION_MONTH: return tm->tm_mon;
+    case FUNCTION_DATE: return tm->tm_mday;
+    case FUNCTION_DAY_OF_MONTH: return tm->tm_mday - 1;
+    case FUNCTION_DAY_OF_WEEK: return tm->tm_wday;
+    case FUNCTION_DAY_OF_YEAR: return tm->tm_yday;
+    case FUNCTION_HOURS: return tm->tm_hour;
+    case FUNCTION_MINUTES: return tm->tm_min;
+    case FUNCTION_SECONDS: return tm->tm_sec;
+    default: return ns / UNITS_NS_PER_MS;
+    }
+}
+
+/* Which part (enum function), whether it is a duration, and the time. */
+static void call_part(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    struct tm tm;
+    if (any_null(count, values))
+        return;
+    enum function function = (enum function)sqlite3_value_int(values[0]);
+    int64_t ns = sqlite3_value_int64(values[2]), rest = ns % UNITS_NS_PER_S;
+    time_t seconds = ns / UNITS_NS_PER_S - (rest < 0);
+    if (sqlite3_value_int(values[1]))
+        sqlite3_result_int64(context, part_of_duration(function, ns));
+    else if (gmtime_r(&seconds, &tm))
+        sqlite3_result_int64(context, part_of_time(function, &tm, rest < 0 ? rest + UNITS_NS_PER_S : rest));
+}
+
 int functions_register_rows(sqlite3 *db, const struct function_row *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -275,7 +315,7 @@ int functions_register(sqlite3 *db)
         { "cel_contains", 2, call_contains }, { "cel_starts", 2, call_starts }, { "cel_ends", 2, call_ends }, { "cel_length", 1, call_length }, { "cel_matches", 2, call_matches },
         { "cel_add", 2, call_add }, { "cel_subtract", 2, call_subtract }, { "cel_multiply", 2, call_multiply }, { "cel_divide", 2, call_divide }, { "cel_modulo", 2, call_modulo },
         { "cel_negate", 1, call_negate }, { "cel_int", 1, call_int }, { "cel_double", 1, call_double }, { "cel_bool", 1, call_bool }, { "cel_seconds", 1, call_seconds },
-        { "cel_timestamp", 1, call_timestamp }, { "cel_duration", 1, call_duration }, { "cel_text", 2, call_text },
+        { "cel_timestamp", 1, call_timestamp }, { "cel_duration", 1, call_duration }, { "cel_text", 2, call_text }, { "cel_part", 3, call_part },
     };
     int r = functions_register_rows(db, rows, sizeof rows / sizeof *rows);
     return r < 0 ? r : functions_register_json(db);

@@ -23,7 +23,7 @@ static const char language[] =
     "| access | `list[0]`, `map[\"key\"]`, `map.key`, and without an error `map_get(map, \"key\", otherwise)`; `has(map.key)` |\n"
     "| texts | `.contains()` `.startsWith()` `.endsWith()`, `.matches()` with RE2's syntax, `size()` in characters |\n"
     "| macros | `list.exists(x, condition)`, `.all`, `.exists_one`, `.filter`, `.map(x, result)`, `.map(x, condition, result)`; of a map they see the keys |\n"
-    "| times | `timestamp(\"2026-03-14T22:00:00Z\")`, `duration(\"5m\")` (h, m, s, ms, us, ns), `now()`, which is the same in all of a query |\n"
+    "| times | `timestamp(\"2026-03-14T22:00:00Z\")`, `duration(\"5m\")` (h, m, s, ms, us, ns), `now()`, which is the same in all of a query; `.getFullYear()` `.getMonth()` `.getDate()` `.getDayOfMonth()` `.getDayOfWeek()` `.getDayOfYear()` `.getHours()` `.getMinutes()` `.getSeconds()` `.getMilliseconds()`, in UTC |\n"
     "| conversion | `int()` `double()` `string()` `bool()` |\n"
     "| literals | `5` `0x1f` `1.5` `\"text\"` `'text'` `\"\"\"several lines\"\"\"` `r\"raw\"` `b\"bytes\"` `true` `false` `[1, 2]` `{\"a\": 1}`; `// comment` to the end of the line |\n\n"
     "A missing key, an index outside, a division by zero and an overflow are errors: an entry for which the expression is one does not match. `&&` and `||` have an answer where one side alone decides, as in CEL.\n"

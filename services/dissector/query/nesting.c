@@ -51,7 +51,7 @@ static uint32_t opened(const struct node *n, uint32_t index)
     case NODE_MAP: return OPEN_FURTHER;
     case NODE_MACRO: return index == 0 ? OPEN_MACRO_LIST : index == 1 && n->function != FUNCTION_MAP ? OPEN_MACRO_BODY : OPEN_MACRO_RESULT;
     case NODE_HAS: return OPEN_FIRST;
-    default: return index == 0 && n->function != FUNCTION_STRING /* cel_text(1, here */ ? OPEN_FIRST : OPEN_FURTHER;
+    default: return index == 0 && (n->function < FUNCTION_STRING || n->function > FUNCTION_MILLISECONDS) /* those are cel_text(1, here */ ? OPEN_FIRST : OPEN_FURTHER;
     }
 }
 

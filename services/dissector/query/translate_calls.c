@@ -202,6 +202,14 @@ static void to_text(struct translation *t, const struct node *a)
     sql_put(t->sql, ")");
 }
 
+/* Of a duration: all its hours, all its minutes, all its seconds, and the milliseconds of its last second. */
+static void part(struct translation *t, const struct node *n)
+{
+    sql_format(t->sql, "cel_part(%d, %d, ", (int)n->function, n->first->type == TYPE_DURATION);
+    translate(t, n->first);
+    sql_put(t->sql, ")");
+}
+
 static void to_timestamp(struct translation *t, const struct node *a)
 {
     if (a->type != TYPE_INT) {
@@ -234,6 +242,8 @@ void translate_call(struct translation *t, const struct node *n)
     case FUNCTION_INT: translate_function(t, a->type == TYPE_INT ? "" : a->type == TYPE_TIMESTAMP ? "cel_seconds" : "cel_int", a, 1); break;
     case FUNCTION_DOUBLE: translate_function(t, "cel_double", a, 1); break;
     case FUNCTION_BOOL: translate_function(t, a->type == TYPE_BOOL ? "" : "cel_bool", a, 1); break;
+    case FUNCTION_YEAR: case FUNCTION_MONTH: case FUNCTION_DATE: case FUNCTION_DAY_OF_MONTH: case FUNCTION_DAY_OF_WEEK: case FUNCTION_DAY_OF_YEAR:
+    case FUNCTION_HOURS: case FUNCTION_MINUTES: case FUNCTION_SECONDS: case FUNCTION_MILLISECONDS: part(t, n); break;
     default: t->sql->failed = true; /* check.c makes something else of the others */
     }
 }

@@ -106,6 +106,7 @@ static const struct { const char *expression; uint32_t column; const char *part;
     { "has(src.pod.nam)", 5, "src.pod.name" }, { "url.exists(c, c == \"a\")", 5, "lists and maps" }, { "dns_questions.exists(\"q\", true)", 22, "begins with a name" }, { "dns_questions.exists(q)", 15, "2 arguments" },
     { "dns_questions.exists(q, 5)", 25, "must be bool" }, { "dns_questions.exists(q, q == 5)", 27, "does not go with" }, { "dns_questions.map(q, 5, q) == []", 22, "must be bool" }, { "dns_questions.filter(q, q) == []", 25, "must be bool" },
     { "dns_questions.all(q, x == q)", 22, "no name" },
+    { "id.getHours() == 1", 4, "goes with times" }, { "duration(\"1s\").getDate() == 1", 16, "goes with times" }, { "timestamp.getHours(\"UTC\") == 1", 11, "0 arguments" },
     /* Patterns. */
     { "url.matches(\"(a\")", 13, "parenthes" }, { "url.matches(\"[a\")", 13, "not closed" }, { "url.matches(\"(?=a)\")", 13, "lookaround" }, { "url.matches(\"(?<!a)b\")", 13, "lookaround" }, { "url.matches(r\"(a)\\1\")", 13, "backreferences" },
     { "url.matches(\"a++\")", 13, "repetition of a repetition" }, { "url.matches(\"(?>a)\")", 13, "this kind of group" }, { "url.matches(\"(*ACCEPT)\")", 13, "verbs" }, { "url.matches(r\"\\K\")", 13, "escape is not" }, { "url.matches(\"a{1001}\")", 13, "1000" },

@@ -136,7 +136,11 @@ static void times(void **state)
           { "now() - timestamp < duration(\"90s\")", "8" }, { "now() == timestamp(\"2026-03-14T22:08:00Z\")", ALL }, { "timestamp + duration(\"1m\") == timestamp(\"2026-03-14T22:01:00Z\")", "1" }, { "duration(\"1m\") + timestamp > now()", "" },
           { "timestamp(1773525600) == timestamp", "1" }, { "int(timestamp) == 1773525660", "2" }, { "string(timestamp) == \"2026-03-14T22:02:00Z\" || string(timestamp) == \"2026-03-14T22:02:00.000000000Z\"", "3" },
           { "duration(\"1h30m\") == duration(\"90m\") && duration(\"-1.5s\") == duration(\"-1500ms\") && duration(\"1us\") == duration(\"1000ns\")", ALL }, { "string(duration(\"1m30s\")) == \"90s\" && string(duration(\"-250ms\")) == \"-0.25s\"", ALL },
-          { "duration(string(id) + \"s\") > duration(\"6s\")", "78" }, { "timestamp(\"2026-03-14T22:0\" + string(id) + \":00Z\") == timestamp + duration(\"1m\")", ALL }, { "timestamp_ns == 1773525600000000000", "1" });
+          { "duration(string(id) + \"s\") > duration(\"6s\")", "78" }, { "timestamp(\"2026-03-14T22:0\" + string(id) + \":00Z\") == timestamp + duration(\"1m\")", ALL }, { "timestamp_ns == 1773525600000000000", "1" },
+          { "timestamp.getFullYear() == 2026 && timestamp.getMonth() == 2 && timestamp.getDate() == 14 && timestamp.getDayOfMonth() == 13 && timestamp.getDayOfWeek() == 6 && timestamp.getDayOfYear() == 72", ALL },
+          { "timestamp.getHours() == 22 && timestamp.getMinutes() == 3 && timestamp.getSeconds() == 0 && timestamp.getMilliseconds() == 0", "4" },
+          { "timestamp(\"1969-12-31T23:59:58.250Z\").getSeconds() == 58 && timestamp(\"1969-12-31T23:59:58.250Z\").getMilliseconds() == 250", ALL },
+          { "duration(\"90m1.5s\").getHours() == 1 && duration(\"90m1.5s\").getMinutes() == 90 && duration(\"90m1.5s\").getSeconds() == 5401 && duration(\"90m1.5s\").getMilliseconds() == 500", ALL });
 }
 
 static void conversions(void **state)
@@ -228,6 +232,7 @@ static void depth_ends_with_a_place(void **state)
         check_edge(f, "map_get({}, \"a\", ", cores[i], ")");
         check_edge(f, "(true in [http, ", cores[i], "])");
         check_edge(f, "bool(string(", cores[i], "))");
+        check_edge(f, "(timestamp(", cores[i], " ? 1 : 2).getSeconds() == 1)");
     }
     check_edge(f, "[", "http", "].filter(x, x)[0]");
     check_edge(f, "(1 == int(-(1 + (http ? 1 : 0))) || ", "http", ")");
