@@ -273,6 +273,20 @@ uint64_t input_position(const struct input_reader *reader)
     return reader->blocks ? input_blocks_position(reader->blocks) : input_source_position(&reader->source);
 }
 
+/* A segment whose blocks save less than a quarter is as good as stored. */
+bool input_is_packed(const struct input_reader *r)
+{
+    uint64_t size = 0, content = 0;
+    if (!r->blocks)
+        return r->source.lz4 != NULL;
+    const struct segment_index *index = input_blocks_index(r->blocks);
+    for (size_t i = 0; i < index->blocks_count; i++) {
+        size += index->blocks[i].size;
+        content += index->blocks[i].content_size;
+    }
+    return size < content / 4 * 3;
+}
+
 bool input_holds_block(const struct input_reader *r)
 {
     return r->blocks && r->content && r->block->compressed;

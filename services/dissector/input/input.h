@@ -42,6 +42,8 @@ int input_next(struct input_reader *reader, struct input_packet *packets, uint32
 const char *input_problem(const struct input_reader *reader);
 const struct input_counters *input_counters(const struct input_reader *reader);
 void input_counters_add(struct input_counters *to, const struct input_counters *more);
+/* Whether the file is compressed, and its content packs well. */
+bool input_is_packed(const struct input_reader *reader);
 /* Bytes of the file behind which reading stands, for showing progress. */
 uint64_t input_position(const struct input_reader *reader);
 void input_close(struct input_reader *reader);

@@ -2,12 +2,13 @@
  *
  *   file    = head | chunk ... | table | tail
  *   head    = "TLPART1\0" | input u32 | node u32                                                    16 bytes
- *   chunk   = rows of one shard, in the order of the input                                          64 KiB, or one row that is longer
+ *   chunk   = rows of one shard, in the order of the input; as they are, or one LZ4 block           64 KiB of rows, or one that is longer
  *   table   = (first u32, count u32) of each shard's entries in the list behind, 257 times | entry ...
- *   entry   = offset u64 | size u32 | rows u32 | XXH3-64 of the chunk u64 | order_ns of its first row i64
+ *   entry   = offset u64 | size u32 | bytes of its rows u32, 0 where it is no LZ4 block | XXH3-64 of the chunk u64 | order_ns of its first row i64 | rows u32 | 0 u32
  *   tail    = offset of the table u64 | entries u32 | 0 u32 | XXH3-64 of the table u64 | rows u64 | "TLPARTE\0"
  *
- * Little-endian; both ends are of one build. Written under a hidden name and renamed when whole, so that it may be made again at any time. Chunks are stored as they are: LZ4 would take longer than the page cache.
+ * Little-endian; both ends are of one build. Written under a hidden name and renamed when whole, so that it may be made again at any time. LZ4 costs about as much as decoding,
+ * so it is for inputs that are packed themselves: their traffic packs well, and the work folder must hold all of it at once.
  *
  * Shard 256 is of the fragments whose datagrams were not made whole here: those that still waited at the input's end, and those of its first FRAGMENTS_TIMEOUT_NS (which the input before may have begun). The reduce stage puts the
  * fragments of all inputs together, by (order_ns, input), in a decoder of its own, whose key knows the place of observation: so a lane's datagrams go on from segment to segment. What comes out takes its place among
@@ -26,8 +27,8 @@
 #define PARTITION_ROW_BYTES_MAX (17u * 1024 * 1024) /* a packet is at most a pcapng block of 16 MiB */
 
 struct partition_writer;
-/* hidden_path is removed where the writer is freed before it has finished. -errno, -ENOMEM. */
-int partition_writer_new(const char *path, const char *hidden_path, uint32_t input, uint32_t node, struct partition_writer **ret);
+/* hidden_path is removed where the writer is freed before it has finished. packed: with LZ4. -errno, -ENOMEM. */
+int partition_writer_new(const char *path, const char *hidden_path, uint32_t input, uint32_t node, bool packed, struct partition_writer **ret);
 /* order_ns: of the input packet that the packet came from; never less than the one before. */
 int partition_write(struct partition_writer *writer, const struct shard_packet *packet, int64_t order_ns);
 /* Its data is copied. */

@@ -17,9 +17,9 @@
 
 struct partition_head { char magic[8]; uint32_t input, node; };
 struct partition_section { uint32_t first, count; };
-struct partition_entry { uint64_t offset; uint32_t size, rows; uint64_t hash; int64_t order_ns; };
+struct partition_entry { uint64_t offset; uint32_t size, content /* 0: not packed */; uint64_t hash; int64_t order_ns; uint32_t rows, zero; };
 struct partition_tail { uint64_t table; uint32_t entries, zero; uint64_t hash, rows; char magic[8]; };
-static_assert(sizeof(struct partition_head) == 16 && sizeof(struct partition_entry) == 32 && sizeof(struct partition_tail) == 40, "no holes");
+static_assert(sizeof(struct partition_head) == 16 && sizeof(struct partition_entry) == 40 && sizeof(struct partition_tail) == 40, "no holes");
 
 /* Behind it: both addresses (4 or 16 bytes each), the captured payload, zeros up to a multiple of 8. */
 struct partition_row {
@@ -57,8 +57,8 @@ int partition_over(const uint8_t *data, size_t size, struct partition *ret);
 struct partition_section partition_section_of(const struct partition *partition, uint32_t section);
 /* Entry i of a section. */
 struct partition_entry partition_entry_of(const struct partition *partition, struct partition_section section, uint32_t i);
-/* The entry's chunk, its hash checked. -EBADMSG. */
-int partition_chunk(const struct partition *partition, const struct partition_entry *entry, const uint8_t **ret);
+/* The entry's rows, the chunk's hash checked. room: PARTITION_CHUNK_BYTES for those of a packed one, allocated here where it is NULL and needed; the caller frees it. -EBADMSG, -ENOMEM. */
+int partition_chunk(const struct partition *partition, const struct partition_entry *entry, uint8_t **room, const uint8_t **ret, uint32_t *ret_size);
 /* The row at *at of a chunk of size bytes; moves *at behind it. 1; 0 at the end; -EBADMSG. */
 int partition_next_row(const struct partition *partition, const uint8_t *chunk, uint32_t size, uint32_t *at, struct shard_packet *ret, int64_t *ret_order_ns);
 int partition_next_left(const uint8_t *chunk, uint32_t size, uint32_t *at, struct fragment *ret);

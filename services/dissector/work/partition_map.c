@@ -78,7 +78,7 @@ int partition_map(const struct input *input, uint32_t number, const char *path, 
     if (r == 0)
         r = decoder_new(&m.decoder);
     if (r == 0)
-        r = partition_writer_new(path, hidden_path, number, input->node, &m.writer);
+        r = partition_writer_new(path, hidden_path, number, input->node, input_is_packed(m.reader), &m.writer);
     if (r == 0)
         r = run(&m, progress, problem, error);
     if (r == 0)

@@ -1,9 +1,11 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "capfile/lz4frame.h"
 #include "capfile/segment_index.h"
 #include "mem/cleanup.h"
 #include "services/dissector/work/partition_format.h"
@@ -76,12 +78,23 @@ struct partition_entry partition_entry_of(const struct partition *partition, str
     return ret;
 }
 
-int partition_chunk(const struct partition *partition, const struct partition_entry *entry, const uint8_t **ret)
+int partition_chunk(const struct partition *partition, const struct partition_entry *entry, uint8_t **room, const uint8_t **ret, uint32_t *ret_size)
 {
     size_t end = (size_t)(partition->table - partition->map);
     if (entry->offset < sizeof(struct partition_head) || entry->offset > end || entry->size > end - entry->offset || segment_block_hash(partition->map + entry->offset, entry->size) != entry->hash)
         return -EBADMSG;
-    *ret = partition->map + entry->offset;
+    const uint8_t *chunk = partition->map + entry->offset;
+    if (entry->content > 0) {
+        if (entry->content > PARTITION_CHUNK_BYTES)
+            return -EBADMSG;
+        if (!*room && !(*room = malloc(PARTITION_CHUNK_BYTES)))
+            return -ENOMEM;
+        if (lz4frame_get_block_into(chunk, entry->size, *room, entry->content) != (int)entry->content)
+            return -EBADMSG;
+        chunk = *room;
+    }
+    *ret = chunk;
+    *ret_size = entry->content > 0 ? entry->content : entry->size;
     return 0;
 }
 

@@ -9,6 +9,7 @@ struct head {
     struct partition_section section;
     uint32_t next_entry;
     const uint8_t *chunk; uint32_t size, at;
+    uint8_t *room;                      /* of a packed chunk's rows */
     uint32_t carried;                   /* the next to look at */
     int64_t order_ns;                   /* of packet; before the first row: of the section's first */
     struct shard_packet packet;
@@ -98,11 +99,13 @@ static int gather_left(const struct partition *partition, struct left_rows *rows
     for (uint32_t i = 0; i < section.count; i++) {
         struct partition_entry entry = partition_entry_of(partition, section, i);
         const uint8_t *chunk = NULL;
+        uint32_t size = 0;
+        uint8_t *room = NULL;
         struct fragment fragment;
-        int r = partition_chunk(partition, &entry, &chunk);
+        int r = entry.content > 0 ? -EBADMSG : partition_chunk(partition, &entry, &room, &chunk, &size); /* never packed: rows are borrowed */
         for (uint32_t at = 0; r == 0;) {
             uint32_t from = at;
-            r = partition_next_left(chunk, entry.size, &at, &fragment);
+            r = partition_next_left(chunk, size, &at, &fragment);
             if (r <= 0)
                 break;
             r = note_left(rows, &(struct left_row){ .order_ns = fragment.order_ns, .partition = partition, .row = chunk + from, .size = at - from });
@@ -247,10 +250,9 @@ static int advance(const struct partition_set *set, struct head *head)
         if (r < 0 || head->next_entry == head->section.count)
             return r;
         struct partition_entry entry = partition_entry_of(head->partition, head->section, head->next_entry++);
-        r = partition_chunk(head->partition, &entry, &head->chunk);
+        r = partition_chunk(head->partition, &entry, &head->room, &head->chunk, &head->size);
         if (r < 0)
             return r;
-        head->size = entry.size;
         head->at = 0;
     }
 }
@@ -261,11 +263,18 @@ static int compare_heads(const void *one, const void *other)
     return before(a, b) ? -1 : before(b, a);
 }
 
-int partition_set_begin(struct partition_set *set, uint32_t shard)
+static void forget_heads(struct partition_set *set)
 {
-    set->shard = shard;
+    for (uint32_t i = 0; set->heads && i < set->heads_count; i++)
+        free(set->heads[i].room);
     set->heads_count = set->heap_count = set->unopened = 0;
     set->given = NULL;
+}
+
+int partition_set_begin(struct partition_set *set, uint32_t shard)
+{
+    forget_heads(set);
+    set->shard = shard;
     for (uint32_t i = 0; i < set->count; i++) {
         const struct partition *partition = &set->partitions[i];
         struct partition_section section = partition_section_of(partition, shard);
@@ -298,6 +307,13 @@ static int open_due(struct partition_set *set)
     return 0;
 }
 
+static void close_first(struct partition_set *set)
+{
+    free(set->heap[0]->room);
+    set->heap[0]->room = NULL;
+    set->heap[0] = set->heap[--set->heap_count];
+}
+
 int partition_set_next(struct partition_set *set, struct shard_packet *ret)
 {
     if (set->given) {
@@ -306,7 +322,7 @@ int partition_set_next(struct partition_set *set, struct shard_packet *ret)
         if (r < 0)
             return r;
         if (r == 0)
-            set->heap[0] = set->heap[--set->heap_count];
+            close_first(set);
         if (set->heap_count > 0)
             sift_down(set);
     }
@@ -333,6 +349,7 @@ void partition_set_free(struct partition_set *set)
 {
     if (!set)
         return;
+    forget_heads(set);
     for (uint32_t i = 0; i < set->count; i++)
         partition_close(&set->partitions[i]);
     for (uint32_t i = 0; i < set->carried_count; i++)

@@ -4,9 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "capfile/lz4frame.h"
 #include "capfile/segment_index.h"
 #include "mem/cleanup.h"
 #include "services/dissector/work/partition_format.h"
+
+#define PACKED_ROOM (LZ4FRAME_BLOCK_WORD_BYTES + PARTITION_CHUNK_BYTES) /* a block that does not pack is stored */
 
 struct buffer { uint8_t *data; uint32_t used, rows; int64_t order_ns; };
 struct entries { struct partition_entry *list; uint32_t count, room; };
@@ -19,6 +22,7 @@ struct partition_writer {
     struct entries entries[PARTITION_SECTIONS];
     struct partition_left **left; uint32_t left_count, left_room; /* rows, whole, each on the heap */
     uint64_t left_bytes;
+    uint8_t *packed;                    /* PACKED_ROOM; NULL: chunks stay as they are */
     bool finished;
 };
 
@@ -36,15 +40,17 @@ static int write_all(struct partition_writer *w, const void *data, size_t size)
     return 0;
 }
 
-int partition_writer_new(const char *path, const char *hidden_path, uint32_t input, uint32_t node, struct partition_writer **ret)
+int partition_writer_new(const char *path, const char *hidden_path, uint32_t input, uint32_t node, bool packed, struct partition_writer **ret)
 {
     struct partition_writer *w = calloc(1, sizeof *w);
     if (!w)
         return -ENOMEM;
     w->path = strdup(path);
     w->hidden_path = strdup(hidden_path);
-    w->fd = w->path && w->hidden_path ? open(hidden_path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644) : -1;
-    int r = !w->path || !w->hidden_path ? -ENOMEM : w->fd < 0 ? -errno : 0;
+    w->packed = packed ? malloc(PACKED_ROOM) : NULL;
+    bool memory = w->path && w->hidden_path && (w->packed || !packed);
+    w->fd = memory ? open(hidden_path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644) : -1;
+    int r = !memory ? -ENOMEM : w->fd < 0 ? -errno : 0;
     struct partition_head head = { .magic = PARTITION_MAGIC, .input = input, .node = node };
     if (r == 0)
         r = write_all(w, &head, sizeof head);
@@ -67,9 +73,16 @@ static int write_chunk(struct partition_writer *w, uint32_t section, const void 
         entries->list = grown;
         entries->room = room;
     }
-    entries->list[entries->count++] = (struct partition_entry){ .offset = w->offset, .size = size, .rows = rows, .hash = segment_block_hash(data, size), .order_ns = order_ns };
+    struct partition_entry entry = { .offset = w->offset, .size = size, .order_ns = order_ns, .rows = rows };
+    if (w->packed && section != PARTITION_LEFT && size <= PARTITION_CHUNK_BYTES) {
+        entry.content = size;
+        entry.size = (uint32_t)lz4frame_put_block(w->packed, data, size);
+        data = w->packed;
+    }
+    entry.hash = segment_block_hash(data, entry.size);
+    entries->list[entries->count++] = entry;
     w->rows += section != PARTITION_LEFT ? rows : 0;
-    return write_all(w, data, size);
+    return write_all(w, data, entry.size);
 }
 
 static int flush(struct partition_writer *w, uint32_t section)
@@ -240,6 +253,7 @@ void partition_writer_free(struct partition_writer *w)
     for (uint32_t i = 0; i < w->left_count; i++)
         free(w->left[i]);
     free(w->left);
+    free(w->packed);
     free(w->path);
     free(w->hidden_path);
     free(w);

@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "capfile/pcap_classic.h"
 #include "services/dissector/input/merge.h"
 #include "services/dissector/work/partition.h"
+#include "tests/unit/lib/capfile/frame_builder.h"
 #include "tests/unit/services/dissector/flow/packet_builder.h"
 
 #define INPUTS 3
@@ -20,6 +22,19 @@
 static char folder[PATH_BYTES];
 static char captures[INPUTS][PATH_BYTES + 16], partitions[INPUTS][PATH_BYTES + 16];
 static struct built b;
+
+/* The last capture goes into an LZ4 frame: its partition is packed, too. */
+static void pack(const char *path)
+{
+    static uint8_t bytes[16 * 1024 * 1024];
+    FILE *f = fopen(path, "r+");
+    assert_non_null(f);
+    size_t size = frame_pack(bytes, fread(bytes, 1, sizeof bytes / 2, f), sizeof bytes, true);
+    rewind(f);
+    assert_int_equal(fwrite(bytes, 1, size, f), size);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(truncate(path, (off_t)size), 0);
+}
 
 static void write_packet(FILE *f, int64_t time_ns)
 {
@@ -60,6 +75,8 @@ static void make_capture(int input)
         write_packet(f, INT64_C(1000000000) + (input * 2000 + PACKETS) * INT64_C(1000));
     }
     assert_int_equal(fclose(f), 0);
+    if (input == 2)
+        pack(captures[input]);
 }
 
 static int make_all(void **state)
@@ -154,6 +171,10 @@ static void the_same_as_one_reader_of_all(void **state)
         assert_int_equal(counts.left_dropped, 0);
         assert_int_equal(access(hidden, F_OK), -1);
     }
+    struct stat plain, packed;
+    assert_int_equal(stat(partitions[0], &plain), 0);
+    assert_int_equal(stat(partitions[2], &packed), 0);
+    assert_true(packed.st_size < plain.st_size / 2);
     static const uint32_t group = 64;
     const char *paths[INPUTS] = { partitions[2], partitions[0], partitions[1] };
     for (uint32_t first = 0; first < SHARDS; first += group) {
@@ -217,14 +238,14 @@ static void stopped_or_refused(void **state)
 }
 
 /* Every byte of the file, turned: the file is refused, or its rows are the same as before (padding is all that no check covers, and it is covered too). */
-static void damage_is_found(void **state)
+static void damage(bool packed)
 {
-    (void)state;
-    FILE *f = fopen(partitions[0], "r+");
+    const char *path = partitions[packed ? 2 : 0];
+    FILE *f = fopen(path, "r+");
     assert_non_null(f);
     assert_int_equal(fseek(f, 0, SEEK_END), 0);
     long size = ftell(f);
-    const char *paths[] = { partitions[0] };
+    const char *paths[] = { path };
     for (long at = 16; at < size; at += at + 600 < size ? 997 : 13) {
         struct partition_set *set = NULL;
         uint8_t byte, turned;
@@ -250,11 +271,18 @@ static void damage_is_found(void **state)
         assert_int_equal(fwrite(&byte, 1, 1, f), 1);
     }
     fclose(f);
-    assert_int_equal(truncate(partitions[0], size - 1), 0);
+    assert_int_equal(truncate(path, size - 1), 0);
     struct partition_set *set = NULL;
     uint32_t bad = 9;
     assert_int_equal(partition_set_open(paths, 1, 0, SHARDS, &set, &bad), -EBADMSG);
     assert_int_equal(bad, 0);
+}
+
+static void damage_is_found(void **state)
+{
+    (void)state;
+    damage(false);
+    damage(true);
 }
 
 int main(void)
