@@ -11,7 +11,7 @@
 
 const char *const incomplete_names[INCOMPLETE_COUNT] = { "", "no_request", "no_response", "gap", "truncated", "hpack", "evicted", "started_before", "ends_after" };
 
-static uint8_t *grow(struct message *m, size_t bytes)
+static __attribute__((noinline)) uint8_t *grow_room(struct message *m, size_t bytes)
 {
     if (m->failed)
         return NULL;
@@ -37,25 +37,56 @@ static uint8_t *grow(struct message *m, size_t bytes)
     return at;
 }
 
-static uint8_t *put_size(uint8_t *p, size_t size)
+/* Inlined, as all of the way of a header here: some thirty values a message, each a few bytes. Room never exceeds MESSAGE_BYTES_MAX, a power of two. */
+static inline uint8_t *grow(struct message *m, size_t bytes)
+{
+    if (bytes > m->room - m->size || m->failed)
+        return grow_room(m, bytes);
+    uint8_t *at = m->values + m->size;
+    m->size += (uint32_t)bytes;
+    return at;
+}
+
+/* memcpy for what is mostly under 32 bytes, by halves that overlap: a call costs more than the copy. */
+static inline void copy_text(uint8_t *dst, const void *text, size_t size)
+{
+    const uint8_t *src = text;
+    if (size > 32) {
+        memcpy(dst, src, size);
+    } else if (size >= 16) {
+        memcpy(dst, src, 16);
+        memcpy(dst + size - 16, src + size - 16, 16);
+    } else if (size >= 8) {
+        memcpy(dst, src, 8);
+        memcpy(dst + size - 8, src + size - 8, 8);
+    } else if (size >= 4) {
+        memcpy(dst, src, 4);
+        memcpy(dst + size - 4, src + size - 4, 4);
+    } else if (size) {
+        dst[0] = src[0];
+        dst[size / 2] = src[size / 2];
+        dst[size - 1] = src[size - 1];
+    }
+}
+
+static inline uint8_t *put_size(uint8_t *p, size_t size)
 {
     uint32_t le = htole32((uint32_t)size);
     memcpy(p, &le, sizeof le);
     return p + sizeof le;
 }
 
-static void put_text(struct message *m, uint8_t field, const void *text, size_t size)
+static inline void put_text(struct message *m, uint8_t field, const void *text, size_t size)
 {
     uint8_t *p = grow(m, 5 + size);
     if (!p)
         return;
     *p = field;
     p = put_size(p + 1, size);
-    if (size)
-        memcpy(p, text, size);
+    copy_text(p, text, size);
 }
 
-static enum field_redaction class_of(const struct message *m, uint8_t field)
+static inline enum field_redaction class_of(const struct message *m, uint8_t field)
 {
     return m->redact == REDACT_OFF ? REDACT_NOTHING : m->protocol->detail->fields[field].redaction;
 }
@@ -147,14 +178,13 @@ void message_open(struct message *m, uint8_t field)
         *p = field;
 }
 
-static void put_item(struct message *m, const void *text, size_t size)
+static inline void put_item(struct message *m, const void *text, size_t size)
 {
     uint8_t *p = grow(m, 4 + size);
     if (!p)
         return;
     p = put_size(p, size);
-    if (size)
-        memcpy(p, text, size);
+    copy_text(p, text, size);
 }
 
 /* A list of the class COOKIES holds whole Set-Cookie headers: the name stays. */
@@ -181,17 +211,15 @@ void message_item(struct message *m, const void *text, size_t size)
         put_item(m, text, size);
 }
 
-static void put_pair(struct message *m, const void *name, size_t name_size, const void *text, size_t size)
+static inline void put_pair(struct message *m, const void *name, size_t name_size, const void *text, size_t size)
 {
     uint8_t *p = grow(m, 8 + name_size + size);
     if (!p)
         return;
     p = put_size(p, name_size);
-    if (name_size)
-        memcpy(p, name, name_size);
+    copy_text(p, name, name_size);
     p = put_size(p + name_size, size);
-    if (size)
-        memcpy(p, text, size);
+    copy_text(p, text, size);
 }
 
 struct header_name { const char *data; size_t size; };

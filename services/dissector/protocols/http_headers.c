@@ -1,5 +1,8 @@
 /* The list of a message's headers. See http_message.h. */
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "services/dissector/protocols/http_message.h"
 #include "services/dissector/protocols/http_pairs.h"
@@ -9,7 +12,7 @@ void http_headers_begin(struct http_headers *h)
     memset(h, 0, offsetof(struct http_headers, at));
 }
 
-static enum http_known known_of(const char *name, size_t size)
+static inline enum http_known known_of(const char *name, size_t size)
 {
 #define NAMED(literal, kind) (memcmp(name, literal, sizeof(literal) - 1) == 0 ? (kind) : HTTP_OTHER)
     switch (size) {
@@ -57,13 +60,26 @@ void http_headers_add(struct http_headers *h, const char *name, size_t name_size
 
 static bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
+/* The LF from p on, or NULL. Most values are short: a call costs more than the search. */
+static inline const char *find_feed(const char *p, const char *end)
+{
+#ifdef __SSE2__
+    for (unsigned blocks = 0; blocks < 4 && end - p >= 16; blocks++, p += 16) {
+        unsigned feeds = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)p), _mm_set1_epi8('\n')));
+        if (feeds)
+            return p + __builtin_ctz(feeds);
+    }
+#endif
+    return memchr(p, '\n', (size_t)(end - p));
+}
+
 const char *http_headers_add_line(struct http_headers *h, const char *p, const char *end)
 {
     uint32_t hash;
     size_t name_size = h->count < HTTP_HEADERS_MAX && p < end ? http_pairs_lower_name(h->store + h->used, sizeof h->store - h->used, p, end, &hash) : 0;
     if (name_size == 0 || is_blank(*p) || is_blank(p[name_size - 1]) || p[name_size - 1] == '\r')
         return NULL;
-    const char *value = p + name_size + 1, *line_end = memchr(value, '\n', (size_t)(end - value));
+    const char *value = p + name_size + 1, *line_end = find_feed(value, end);
     if (!line_end || line_end + 1 == end || is_blank(line_end[1]))
         return NULL;
     const char *stop = line_end;
