@@ -7,15 +7,21 @@
 #include "services/dissector/query/check.h"
 #include "services/dissector/query/functions.h"
 #include "services/dissector/query/select.h"
+#include "units/units.h"
 
-struct query_matcher { sqlite3 *db; struct expression expression; struct sql sql; sqlite3_stmt *statement; };
+#define OPS_PER_LOOK 100000             /* SQLite's steps between two looks at the clock */
+
+struct query_matcher { int64_t deadline_ns; sqlite3 *db; struct expression expression; struct sql sql; sqlite3_stmt *statement; };
 
 static int failed(sqlite3 *db, int r, struct query_error *error)
 {
     error->column = 0;
-    (void)snprintf(error->text, sizeof error->text, "%s", r == -ENOMEM ? "no memory" : sqlite3_errmsg(db));
+    const char *why = r == -ENOMEM ? "no memory" : sqlite3_errcode(db) == SQLITE_INTERRUPT ? "the expression is too expensive" : sqlite3_errmsg(db);
+    (void)snprintf(error->text, sizeof error->text, "%s", why);
     return r;
 }
+
+static int past_deadline(void *context) { return units_now_mono_ns() > ((const struct query_matcher *)context)->deadline_ns; }
 
 static int compile(const struct vocabulary *vocabulary, const char *text, int64_t now_ns, struct expression *ret, struct query_error *error)
 {
@@ -71,10 +77,13 @@ int query_matcher_open(sqlite3 *db, const struct vocabulary *vocabulary, const c
 int query_matcher_run(struct query_matcher *m, void (*match)(void *context, int64_t id), void *context, struct query_error *error)
 {
     int r;
+    m->deadline_ns = units_now_mono_ns() + QUERY_MATCHER_SECONDS_MAX * UNITS_NS_PER_S;
+    sqlite3_progress_handler(m->db, OPS_PER_LOOK, past_deadline, m);
     while ((r = sqlite3_step(m->statement)) == SQLITE_ROW)
         match(context, sqlite3_column_int64(m->statement, 0));
     int answer = r == SQLITE_DONE ? 0 : failed(m->db, r == SQLITE_NOMEM ? -ENOMEM : -EIO, error);
     sqlite3_reset(m->statement);
+    sqlite3_progress_handler(m->db, 0, NULL, NULL);
     return answer;
 }
 
