@@ -15,6 +15,7 @@
 #define FIRST_WORD_WAIT_MS 2000   /* without --wait: a refusal comes at once */
 #define ASK_INTERVAL_MS 2000
 #define NEWS_WAIT_MS 200
+#define STAGE_TEXT_MAX 32
 
 struct dissect_options {
     struct cli_options cli;
@@ -110,11 +111,21 @@ static int tell_published(const struct dissect_options *options, const char *sna
     return CLI_OK;
 }
 
+/* Where there is no terminal for a line that is written over: one line for each stage. */
+static void tell_stage(const struct dissect_options *options, const Tapeloop__V1__DissectProgress *progress, char last[static STAGE_TEXT_MAX])
+{
+    if (options->cli.json || isatty(STDERR_FILENO) || !progress || strcmp(progress->stage, last) == 0)
+        return;
+    (void)snprintf(last, STAGE_TEXT_MAX, "%s", progress->stage);
+    fprintf(stderr, "%s: %u of %u items done\n", progress->stage, progress->items_done, progress->items_total);
+}
+
 /* Follows until the end or the timeout; the final event, or NULL. */
 static Tapeloop__V1__DissectEvent *follow(const struct dissect_options *options, struct job_watch *watch)
 {
     int64_t began = units_now_mono_ns(), asked = began;
     struct progress_line line = { .out = stderr, .shown = !options->cli.json && isatty(STDERR_FILENO) };
+    char stage[STAGE_TEXT_MAX] = "";
     for (;;) {
         ProtobufCMessage *event = NULL;
         wire_auto ProtobufCMessage *told = NULL;
@@ -126,6 +137,7 @@ static Tapeloop__V1__DissectEvent *follow(const struct dissect_options *options,
             return (Tapeloop__V1__DissectEvent *)event;
         }
         wire_free(event);
+        tell_stage(options, progress, stage);
         progress_line_dissection(&line, state == JOB_UNHEARD ? "queued" : progress ? progress->stage : "accepted", progress);
         if (options->timeout_ns && now - began >= options->timeout_ns) {
             progress_line_clear(&line);

@@ -104,6 +104,10 @@ wait_for 10 "dissect.deleted" has_event dissect.deleted two
 [ ! -e "$DATA/snapshots/.dissections/shop/two" ] || fail "a deleted dissection left its files"
 publish '{"snapshot":"shop","name":"two","protocols":["DNS"]}'
 wait_for 60 "the new dissection of that name" has_event dissect.ready two 2
+equal "$(tl calls --snapshot shop --dissection two --group-by protocol --json | jq -r '[.calls[].protocol] | join(" ")')" DNS "protocols of a dissection of DNS alone"
+tl dissect shop --name few --limit 10 --wait >"$WORK/few.out" 2>"$WORK/few.err" || { cat "$WORK/few.err" >&2; fail "dissect --limit"; }
+equal "$(tl dissection show shop --name few --json | jq -r .dissection.entries)" 10 "entries of a dissection that is limited to ten"
+equal "$(tl calls --snapshot shop --dissection few --fields id,timestamp --json | jq -c .calls)" "$(tl calls --snapshot shop --dissection one --fields id,timestamp --limit 10 --json | jq -c .calls)" "the ten that were kept, and the earliest ten"
 tl snapshot delete shop >"$WORK/out" || fail "snapshot delete"
 [ ! -e "$DATA/snapshots/.dissections/shop" ] || fail "the dissections outlived their snapshot"
 equal "$(tl dissection list --json | jq '.dissections | length')" 0 "dissections after their snapshot was deleted"
