@@ -95,12 +95,13 @@ static void in_payload(struct direction *d, const struct http2_frame *frame, uin
     d->padding = padding;
 }
 
-static void end_payload(struct http2 *h, struct conversation *c, enum side side)
+/* last: the frame's last byte; NULL: it is lost. */
+static void end_payload(struct http2 *h, struct conversation *c, enum side side, const uint8_t *last)
 {
     struct direction *d = &h->directions[side];
     d->phase = AT_FRAME;
     if (d->frame.type == HTTP2_DATA && (d->frame.flags & HTTP2_END_STREAM))
-        http2_calls_end(&h->calls, c, side, d->frame.stream);
+        http2_calls_end(&h->calls, c, side, d->frame.stream, last);
 }
 
 static int64_t take_payload(struct http2 *h, struct conversation *c, enum side side, const uint8_t *data, size_t size, bool frame_begins)
@@ -113,7 +114,7 @@ static int64_t take_payload(struct http2 *h, struct conversation *c, enum side s
     if (d->left < d->padding)
         d->padding = d->left;
     if (d->left == 0)
-        end_payload(h, c, side);
+        end_payload(h, c, side, n ? data + n - 1 : NULL);
     return n;
 }
 
@@ -130,7 +131,7 @@ static int64_t take_data(struct http2 *h, struct conversation *c, enum side side
     }
     in_payload(&h->directions[side], frame, frame->length - (header - HTTP2_FRAME_HEADER), padding);
     if (h->directions[side].left == 0) {
-        end_payload(h, c, side);
+        end_payload(h, c, side, data + header - 1);
         return header;
     }
     return header + take_payload(h, c, side, data + header, size - header, true);
@@ -348,7 +349,7 @@ static void gap(struct conversation *c, enum side side, uint64_t bytes)
         if (d->left < d->padding)
             d->padding = d->left;
         if (d->left == 0)
-            end_payload(h, c, side);
+            end_payload(h, c, side, NULL);
         return;
     }
     lost(h, side);

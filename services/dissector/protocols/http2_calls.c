@@ -193,7 +193,7 @@ void http2_calls_headers(struct http2_calls *calls, struct conversation *c, enum
     else
         server_headers(calls, c, stream, id, block, end_stream, first, last);
     if (end_stream)
-        http2_calls_end(calls, c, side, id);
+        http2_calls_end(calls, c, side, id, NULL);
 }
 
 void http2_calls_promise(struct http2_calls *calls, struct conversation *c, uint32_t id, const struct http2_block *block, const uint8_t *first, const uint8_t *last)
@@ -241,12 +241,15 @@ void http2_calls_data_lost(struct http2_calls *calls, enum side side, uint32_t i
     message_incomplete(half->message, GAP);
 }
 
-void http2_calls_end(struct http2_calls *calls, struct conversation *c, enum side side, uint32_t id)
+void http2_calls_end(struct http2_calls *calls, struct conversation *c, enum side side, uint32_t id, const uint8_t *last)
 {
     struct http2_stream *stream = http2_streams_find(&calls->streams, id);
     if (!stream)
         return;
-    stream->halves[side].ended = true;
+    struct http2_half *half = &stream->halves[side];
+    if (last && half->message && !half->ended)
+        conversation_last(c, side, half->message, last);
+    half->ended = true;
     emit_if_over(calls, c, stream);
 }
 

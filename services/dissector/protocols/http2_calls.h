@@ -24,7 +24,7 @@ void http2_calls_data(struct http2_calls *calls, struct conversation *c, enum si
 /* Bytes of a DATA frame that the capture lost. */
 void http2_calls_data_lost(struct http2_calls *calls, enum side side, uint32_t id, uint32_t size);
 /* END_STREAM has been reached. */
-void http2_calls_end(struct http2_calls *calls, struct conversation *c, enum side side, uint32_t id);
+void http2_calls_end(struct http2_calls *calls, struct conversation *c, enum side side, uint32_t id, const uint8_t *last);
 void http2_calls_reset(struct http2_calls *calls, struct conversation *c, uint32_t id);
 /* The server will not answer streams beyond last_id. */
 void http2_calls_goaway(struct http2_calls *calls, struct conversation *c, uint32_t last_id);

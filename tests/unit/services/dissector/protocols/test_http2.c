@@ -223,6 +223,27 @@ static void test_table_sizes(void **state)
     peers_free(&p);
 }
 
+/* The request is over with the frame that says so, although that one brings nothing. */
+static void test_empty_last_frame(void **state)
+{
+    (void)state;
+    struct peers p = peers_new(REDACT_ON);
+    h2_headers(&p.client, 1, 0, "POST /upload a", H2_NONE);
+    h2_data(&p.client, 1, 0, "abc", 3);
+    flush(&p);
+    h2_data(&p.client, 1, HTTP2_END_STREAM, "", 0);
+    flush(&p);
+    h2_respond(&p.server, 1, HTTP2_END_STREAM, 200, H2_NONE);
+    struct rig *rig = finish(&p);
+    assert_int_equal(rig_count(rig), 1);
+    const struct record *r = rig_record(rig, 0);
+    assert_int_equal(r->request_at.frame, 6);
+    assert_int_equal(r->response_at.frame, 7);
+    assert_field(rig, 0, "request.body", "abc");
+    assert_field(rig, 0, "incomplete", "");
+    peers_free(&p);
+}
+
 static void test_request_still_going_when_answered(void **state)
 {
     (void)state;
@@ -479,6 +500,7 @@ int main(void)
         cmocka_unit_test(test_every_frame_cut_everywhere),
         cmocka_unit_test(test_table_sizes),
         cmocka_unit_test(test_request_still_going_when_answered),
+        cmocka_unit_test(test_empty_last_frame),
         cmocka_unit_test(test_end_of_the_capture),
         cmocka_unit_test(test_idle),
         cmocka_unit_test(test_large_bodies),
