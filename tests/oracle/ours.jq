@@ -57,7 +57,7 @@ def tcp:
     [["\(.src.ip) \(.src.port)", "\(.conn_local_pkts // 0)/\(.conn_local_bytes // 0)"], ["\(.dst.ip) \(.dst.port)", "\(.conn_remote_pkts // 0)/\(.conn_remote_bytes // 0)"]] | sort | "TCP connection \(.[0][0]) \(.[1][0]) \(.[0][1]) \(.[1][1])";
 
 # (-n) The request that an upgrade to HTTP/2 came with is answered as the first stream.
-foreach inputs as $entry ({}; {entry: $entry, switched: (.switched + if $entry.status_code == 101 then {"\($entry.request_at.frame)": true} else {} end)}; .switched as $switched | .entry |
+foreach inputs as $entry ({}; {entry: $entry, switched: (.switched + if $entry.status_code == 101 then {"\($entry.request_at.frame)": true} else {} end)}; .switched as $switched | .entry | "\(.incomplete // "whole")\t\(.conn_id)\t" + (
 if .protocol == "HTTP" and .http_version != "2" and .status_code != 101 and .request_at and $switched["\(.request_at.frame)"] then "HTTP/2 response \(.response_at.frame) \(.status_code)"
 elif .protocol == "HTTP" and .http_version != "2" then http
 elif .protocol == "HTTP" then http2
@@ -70,4 +70,4 @@ elif .protocol == "REDIS" then redis
 elif .protocol == "POSTGRESQL" then postgresql
 elif .protocol == "MYSQL" then mysql
 elif .protocol == "TCP" then tcp
-else empty end)
+else empty end))

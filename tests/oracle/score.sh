@@ -36,6 +36,7 @@ tables() {
 
 # The same fact again is another one. (`sort -u` over both runs then keeps as many as the better of them has.)
 numbered() { awk 'NF { n = ++times[$0]; print $0 (n > 1 ? " #" n : "") }'; }
+own_numbered() { awk -F'\t' -v OFS='\t' 'NF { n = ++times[$3]; if (n > 1) $3 = $3 " #" n; print }'; }
 
 # Where tshark looks for a protocol at known ports alone: the ports on which the dissector found it.
 hints() {
@@ -53,7 +54,8 @@ theirs() { # FILE WORK TRUE|FALSE [-d HINT]...
 # Also notes whether segments are not in order, and whether any of the protocols are there at all.
 # Packets and payload bytes of each side of a connection; addresses are the innermost ones.
 connections() { # FILE DISORDERED SAID
-    : >"$2" >"$3"
+    : >"$2"
+    : >"$3"
     tshark -2 -n -r "$1" -T fields -E occurrence=l -e tcp.stream -e frame.protocols -e ip.src -e ip.dst -e ipv6.src -e ipv6.dst -e tcp.srcport -e tcp.dstport -e tcp.len -e tcp.analysis.flags 2>/dev/null | awk -F'\t' -v disordered="$2" -v said="$3" '
     $2 ~ /:icmp/ { next }
     $2 ~ /:(http|http2|websocket|dns|mdns|tls|resp|pgsql|mysql)(:|$)/ { print 1 >said }
@@ -70,42 +72,32 @@ connections() { # FILE DISORDERED SAID
     END { for (s in one) printf "TCP connection %s %s %d/%d %d/%d\n", one[s], two[s], packets[s, 1], bytes[s, 1], packets[s, 2], bytes[s, 2] }' | sort | numbered
 }
 
-# Lines of `FACT` on standard input become `(RULE) SIDE: FACT` or `SIDE: FACT`.
+# Lines of facts on standard input that one side alone has become `(RULE) SIDE: FACT` or `SIDE: FACT`. The keys of a rule: tests/tshark-rules/README.
 excuse() { # FILE WORK NAME SIDE
-    local file=$1 work=$2 name=$3 side=$4 rule key value fact filter frames captures
-    cp /dev/stdin "$work/open"
+    local file=$1 work=$2 name=$3 side=$4 rule line key value glob globs matches
+    cat >"$work/open"
     for rule in "$rules"/*.rule; do
         [ -s "$work/open" ] || break
-        [ -e "$rule" ] || continue
-        fact='' filter='' captures='*' frames=0
-        local on='tshark dissector' other=''
-        while IFS=': ' read -r key value; do
-            case $key in
-                fact) fact=$value ;; side) on=$value ;; frames) filter=$value ;; captures) captures=$value ;; other) other=$value ;;
-            esac
-        done < <(sed '/^#/d' "$rule")
-        [[ " $on " == *" $side "* ]] || continue
-        # shellcheck disable=SC2254 # globs are meant
-        local glob matches=0
-        for glob in $captures; do case $name in $glob) matches=1 ;; esac; done
+        local -A is=([side]='tshark dissector' [captures]='*')
+        while IFS= read -r line; do
+            key=${line%%: *} value=${line#*: }
+            is[$key]=$value
+        done < <(grep -E '^[a-z]+: ' "$rule")
+        [[ " ${is[side]} " == *" $side "* ]] && grep -qE "${is[fact]}" "$work/open" || continue
+        matches=0
+        read -ra globs <<<"${is[captures]}"
+        for glob in "${globs[@]}"; do
+            # shellcheck disable=SC2053 # a glob is meant
+            [[ $name != $glob ]] || matches=1
+        done
         [ $matches = 1 ] || continue
-        grep -qE "$fact" "$work/open" || continue
-        : >"$work/frames"
-        if [ -n "$filter" ]; then
-            frames=1
-            tshark -2 -n -r "$file" "${hint[@]}" -Y "$filter" -T fields -e frame.number >"$work/frames" 2>/dev/null || true
-            [ -s "$work/frames" ] || continue
+        if [ -n "${is[where]:-}" ]; then
+            [ -n "$(tshark -2 -n -r "$file" "${hint[@]}" -Y "${is[where]}" -T fields -e frame.number 2>/dev/null | head -n 1)" ] || continue
         fi
-        awk -v rule="$(basename "$rule" .rule)" -v fact="$fact" -v frames=$frames -v other="$other" -v side="$side" -v open="$work/still" -v against="$work/$([ "$side" = tshark ] && echo ours || echo theirs)" '
-        BEGIN { while (other != "" && (getline line <against) > 0) { split(line, w, " "); n = split(other, k, ","); key = ""; for (i = 1; i <= n; i++) key = key " " w[k[i]]; has[key] = 1 } printf "" >open }
-        FILENAME ~ /frames$/ { is[$1] = 1; next }
-        {
-            good = $0 ~ fact
-            if (good && frames) good = ($3 in is) || ($2 == "pair" && $4 in is)
-            if (good && other != "") { n = split(other, k, ","); key = ""; for (i = 1; i <= n; i++) key = key " " $k[i]; good = key in has }
-            if (good) print "(" rule ") " side ": " $0
-            else print >open
-        }' "$work/frames" "$work/open"
+        : >"$work/frames"
+        [ -z "${is[frames]:-}" ] || tshark -2 -n -r "$file" "${hint[@]}" -Y "${is[frames]}" -T fields -e frame.number >"$work/frames" 2>/dev/null || true
+        awk -v rule="$(basename "$rule" .rule)" -v side="$side" -v open="$work/still" -v fact="${is[fact]}" -v frames="${is[frames]:-}" -v twin="${is[twin]:-}" -v incomplete="${is[incomplete]:-}" -v only="${is[only]:-}" -v unless="${is[unless]:-}" \
+            -v against="$work/$([ "$side" = tshark ] && echo ours || echo theirs)" -f $here/excuse.awk "$work/frames" "$work/entries.facts" "$work/open"
         mv "$work/still" "$work/open"
     done
     sed "s/^/$side: /" "$work/open"
@@ -117,7 +109,8 @@ one() { # FILE TABLES OUT
     name=${file#"${file%/*/*}"/}
     "$B/bin/dissector" --input "$file" --redact off >"$work/entries" 2>/dev/null || true
     jq -nr --slurpfile types "$tables/types.json" --slurpfile ciphers "$tables/ciphers.json" --argjson alerts "$alerts" --argjson versions "$versions" --argjson commands "$commands" \
-        "$(sed 's/\$types\[/$types[0][/; s/\$ciphers\[/$ciphers[0][/' $here/ours.jq)" "$work/entries" 2>>"$work/errors" | numbered | sort -u >"$work/ours"
+        "$(sed 's/\$types\[/$types[0][/; s/\$ciphers\[/$ciphers[0][/' $here/ours.jq)" "$work/entries" 2>>"$work/errors" | own_numbered >"$work/entries.facts"
+    cut -f 3 "$work/entries.facts" | sort -u >"$work/ours"
     while read -r h; do hint+=(-d "$h"); done < <(hints "$work/entries")
     connections "$file" "$work/disordered" "$work/said" >"$work/connections"
     [ ! -s "$work/disordered" ] || orders+=(TRUE)
