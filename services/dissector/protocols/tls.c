@@ -3,7 +3,7 @@
  *   record:     type 1 | version 2 | length 2 | fragment                  type: 20 change cipher spec, 21 alert, 22 handshake, 23 application data, 24 heartbeat
  *   handshake:  type 1 | length 3 | body                                  messages lie in the fragments of handshake records as in a stream: several in one, one in several
  *
- * A client hello is a request, the server hello its response, to which the certificate that follows in clear belongs; so it waits until the client speaks again. A hello retry request is a response, the second client
+ * A client hello is a request, the server hello its response, to which the certificate that follows in clear belongs; so it waits until the handshake is over. A hello retry request is a response, the second client
  * hello a request of its own. An alert goes into the entry as long as the response waits, and is its response where the server sends one in place of a hello; otherwise it is one-way.
  * Sources: RFC 8446 sections 4, 5 and 6, 5246 sections 6 and 7. */
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include "services/dissector/protocols/tls_names.h"
 
 enum { RECORD_CHANGE_CIPHER = 20, RECORD_ALERT, RECORD_HANDSHAKE, RECORD_APPLICATION_DATA, RECORD_HEARTBEAT };
-enum { HANDSHAKE_CLIENT_HELLO = 1, HANDSHAKE_SERVER_HELLO = 2, HANDSHAKE_CERTIFICATE = 11, HANDSHAKE_SERVER_DONE = 14, HANDSHAKE_CLIENT_KEY = 16 };
+enum { HANDSHAKE_CLIENT_HELLO = 1, HANDSHAKE_SERVER_HELLO = 2, HANDSHAKE_CERTIFICATE = 11, HANDSHAKE_SERVER_DONE = 14 };
 enum { ALERT_WARNING = 1, ALERT_FATAL = 2 };
 
 #define RECORD_HEADER_BYTES 5u
@@ -38,7 +38,7 @@ struct tls_side {
 };
 struct tls_state {
     struct tls_side sides[2];
-    struct message *response;                   /* the server hello's, until its flight is over */
+    struct message *response;                   /* the server hello's, until the handshake is over */
     struct message *warning;                    /* an alert that came before it */
     uint16_t version;                           /* 0: no server hello yet */
     bool asked;                                 /* a client hello waits for what the server says */
@@ -209,7 +209,6 @@ static void take_handshake(struct conversation *c, enum side side, const uint8_t
         break;
     case HANDSHAKE_CERTIFICATE: take_certificates(state, side, data, size); break;
     case HANDSHAKE_SERVER_DONE: state->server_done = true; break;
-    case HANDSHAKE_CLIENT_KEY: emit_response(c, state); break;
     default: break;
     }
 }
@@ -356,16 +355,14 @@ static void take_change_cipher(struct conversation *c, enum side side)
         s->unsure = true;
         return;
     }
-    if (is_1_3(state)) {
-        if (side == SIDE_CLIENT)
-            emit_response(c, state);
+    if (is_1_3(state))
         return; /* for show only */
-    }
     state->resumed = state->resumed || (side == SIDE_SERVER && state->response && !state->certificate && !state->server_done);
     s->encrypted = true;
-    emit_response(c, state);
-    if (state->sides[SIDE_CLIENT].encrypted && state->sides[SIDE_SERVER].encrypted)
+    if (state->sides[SIDE_CLIENT].encrypted && state->sides[SIDE_SERVER].encrypted) {
+        emit_response(c, state);
         conversation_ignore(c);
+    }
 }
 
 /* A record that cannot be read. */

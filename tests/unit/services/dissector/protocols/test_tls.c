@@ -311,6 +311,25 @@ static void alerts(void **state)
 }
 
 /* Stock Wireshark knows a hello when its record is there: so do we, or the frames would differ. */
+/* The server does not like what the client sent last: its alert comes in place of its change of ciphers. */
+static void an_alert_at_the_end(void **state)
+{
+    (void)state;
+    static struct tls_builder client, server, end;
+    full_1_2(&client, &server, &end);
+    struct tls_builder fatal = record_of(21, "\2\50", 2);
+    struct rig *rig = rig_new(443, REDACT_ON);
+    SAY(rig, SIDE_CLIENT, client);
+    SAY(rig, SIDE_SERVER, server);
+    SAY(rig, SIDE_CLIENT, end);
+    SAY(rig, SIDE_SERVER, fatal);
+    rig_finish(rig);
+    assert_int_equal(rig_count(rig), 1);
+    CHECK(0, "tls_alert", "fatal handshake_failure");
+    CHECK(0, "tls_certificate_serial", "0123abcd");
+    rig_free(rig);
+}
+
 static void the_response_ends_with_its_record(void **state)
 {
     (void)state;
@@ -494,7 +513,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(handshake_of_1_2), cmocka_unit_test(cut_anywhere), cmocka_unit_test(fragmented_and_coalesced), cmocka_unit_test(handshake_of_1_3), cmocka_unit_test(resumption),
-        cmocka_unit_test(hello_retry), cmocka_unit_test(alerts), cmocka_unit_test(the_response_ends_with_its_record), cmocka_unit_test(client_certificates), cmocka_unit_test(one_side_only), cmocka_unit_test(from_the_middle_nothing_is_guessed),
+        cmocka_unit_test(hello_retry), cmocka_unit_test(alerts), cmocka_unit_test(an_alert_at_the_end), cmocka_unit_test(the_response_ends_with_its_record), cmocka_unit_test(client_certificates), cmocka_unit_test(one_side_only), cmocka_unit_test(from_the_middle_nothing_is_guessed),
         cmocka_unit_test(gaps_of_the_server), cmocka_unit_test(gaps_of_the_client), cmocka_unit_test(a_message_too_long), cmocka_unit_test(what_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
