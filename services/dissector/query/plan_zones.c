@@ -123,6 +123,27 @@ static bool write_in(struct sql *sql, const struct node *n)
     return true;
 }
 
+/* "text" in namespaces: one of the endpoints is among those that have it. */
+static bool write_in_set(const struct query_plan_context *c, struct sql *sql, const struct node *n)
+{
+    MEM_CLEANUP(sql_free) struct sql peers = { 0 };
+    MEM_CLEANUP(sql_finalize_p) sqlite3_stmt *statement = NULL;
+    const struct node *a = n->first, *set = a->next;
+    if (n->op != OP_IN || a->kind != NODE_LITERAL || set->kind != NODE_VARIABLE || set->variable->place != VARIABLE_SET)
+        return false;
+    sql_put(&peers, "SELECT COALESCE(MIN(id), 1), COALESCE(MAX(id), 0) FROM peer WHERE ");
+    sql_bind_text(&peers, a->text, a->size);
+    sql_format(&peers, " IN (%s)", set->variable->peer_columns);
+    if (sql_prepare(c->file->db, &peers, &statement) < 0 || sqlite3_step(statement) != SQLITE_ROW)
+        return false;
+    sql_put(sql, "(");
+    write_range(sql, "src", sqlite3_column_int64(statement, 0), sqlite3_column_int64(statement, 1));
+    sql_put(sql, " OR ");
+    write_range(sql, "dst", sqlite3_column_int64(statement, 0), sqlite3_column_int64(statement, 1));
+    sql_put(sql, ")");
+    return true;
+}
+
 static void write_protocols(struct sql *sql, uint64_t set, bool negated)
 {
     uint64_t last = UINT64_C(1) << DATABASE_PROTOCOL_BITS;
@@ -170,7 +191,7 @@ static bool write_leaf(const struct query_plan_context *c, struct sql *sql, cons
         write_range(sql, peers.src ? "src" : "dst", peers.least, peers.greatest);
         return true;
     }
-    return !negated && n->kind == NODE_BINARY && write_in(sql, n);
+    return !negated && n->kind == NODE_BINARY && (write_in(sql, n) || write_in_set(c, sql, n));
 }
 
 static void write_zone(const struct query_plan_context *c, struct sql *sql, const struct node *n, bool negated)

@@ -128,7 +128,7 @@ static void zones_are_skipped(void **state)
         { "", 1 }, { "elapsed_time > 5999999", 1 }, { "elapsed_time > 6000000", 0 }, { "elapsed_time >= 6000000", 1 }, { "6000000 < elapsed_time", 0 }, { "!(elapsed_time <= 6000000)", 0 }, { "status_code < 0", 0 },
         { "status_code != 0", 1 }, { "!(status_code == 0)", 1 }, { "status_code in [600, 700]", 0 }, { "status_code in [100, 700]", 1 }, { "elapsed_time > 6000000 || elapsed_time >= 0", 1 }, { "elapsed_time > 6000000 || kafka", 0 },
         { "!(elapsed_time <= 6000000 || kafka)", 0 }, { "kafka || false", 0 }, { "!kafka", 1 }, { "!http", 1 }, { "timestamp > now()", 0 }, { "timestamp_ns < 5", 0 }, { "duration > 6000500", 0 },
-        { "elapsed_time >= 0 ? kafka : false", 1 }, { "url.contains(\"a\") && elapsed_time > 6000000", 0 }, { "conn_id > 6", 0 }, { "conn_id >= 6", 1 },
+        { "elapsed_time >= 0 ? kafka : false", 1 }, { "url.contains(\"a\") && elapsed_time > 6000000", 0 }, { "conn_id > 6", 0 }, { "conn_id >= 6", 1 }, { "\"none\" in namespaces", 0 }, { "\"pay\" in namespaces", 1 }, { "!(\"none\" in namespaces)", 1 },
     };
     const struct fixture *f = *state;
     struct query_plan *plan = test_malloc(sizeof *plan);
