@@ -6,6 +6,7 @@
 
 #define BUCKETS_LEAST 64u
 #define LOOK_INTERVAL_NS INT64_C(1000000000) /* timers are in seconds: looked at once in one */
+#define STATE_FETCHED_MAX 512u /* of a parser's state, ahead of its packet: more would push out what other packets wait for */
 enum { FLAG_FIN = 1, FLAG_SYN = 2, FLAG_RST = 4, FLAG_ACK = 16 };
 
 static const int64_t idle_ns[TIMERS] = { [TIMER_TCP] = IDLE_TCP_NS, [TIMER_HALF_OPEN] = IDLE_HALF_OPEN_NS, [TIMER_CLOSED] = IDLE_CLOSED_NS, [TIMER_UDP] = IDLE_UDP_NS };
@@ -269,6 +270,32 @@ int shard_packet(struct shard *shard, const struct shard_packet *p)
     take(c, direction, p);
     shard_evict_for(shard, c);
     return shard->failed;
+}
+
+void shard_expect(const struct shard *shard, uint64_t hash)
+{
+    __builtin_prefetch(&shard->buckets[(hash >> 8) & (shard->buckets_count - 1)]);
+}
+
+static void fetch(const void *memory, size_t size)
+{
+    for (size_t at = 0; at < size; at += 64)
+        __builtin_prefetch((const char *)memory + at);
+}
+
+/* The bucket's first: mostly it is the one. */
+void shard_expect_soon(const struct shard *shard, uint64_t hash)
+{
+    const struct conversation *c = shard->buckets[(hash >> 8) & (shard->buckets_count - 1)];
+    if (c)
+        fetch(c, sizeof *c);
+}
+
+void shard_expect_next(const struct shard *shard, uint64_t hash)
+{
+    const struct conversation *c = shard->buckets[(hash >> 8) & (shard->buckets_count - 1)];
+    if (c && c->protocol && c->state)
+        fetch(c->state, c->protocol->state_size < STATE_FETCHED_MAX ? c->protocol->state_size : STATE_FETCHED_MAX);
 }
 
 int shard_tell_views(struct shard *shard)

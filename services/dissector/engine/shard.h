@@ -63,6 +63,10 @@ struct shard_sink {
 struct shard;
 int shard_new(uint8_t number, const struct shard_options *options, const struct shard_sink *sink, struct shard **ret);
 int shard_packet(struct shard *shard, const struct shard_packet *packet);
+/* Hints that a packet with this hash is some packets away, so that its memory is in the cache when it comes: the place of its connection, a few packets later the connection, then what its parser knows of it. */
+void shard_expect(const struct shard *shard, uint64_t hash);
+void shard_expect_soon(const struct shard *shard, uint64_t hash);
+void shard_expect_next(const struct shard *shard, uint64_t hash);
 /* Gives out the views of all connections that are open, as they are so far: for whoever writes down entries while the input goes on. */
 int shard_tell_views(struct shard *shard);
 /* The input is over: everything open comes out (ENDS_AFTER). */

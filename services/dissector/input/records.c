@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include "services/dissector/input/reader.h"
 
+#define AHEAD_BYTES 2048 /* packets are read for the first time here: some four ahead are asked of the memory (a twentieth of the time; the processor by itself stops at the end of each page) */
+
 /* Fills in what every format has alike. False: outside of the window. */
 static inline bool give(struct input_reader *r, struct input_packet *packet)
 {
@@ -32,6 +34,8 @@ int records_classic(struct input_reader *r, struct input_packet *packets, uint32
         n = pcap_classic_next(&file, at, (size_t)(end - at), &packet, ret_needed);
         if (n < 0)
             break;
+        for (int64_t line = 0; line < n && end - at > AHEAD_BYTES + line; line += 64)
+            __builtin_prefetch(at + AHEAD_BYTES + line);
         at += n;
         r->frame++;
         packets[count] = (struct input_packet){ .data = packet.data, .captured = packet.captured, .length = packet.length, .time_ns = packet.time_ns, .point = r->points[0],

@@ -12,13 +12,32 @@
 
 #define ADVANCE_EVERY 256u              /* batches between two looks at whether to stop: some ten thousand packets */
 
-struct direct { const struct direct_options *options; struct decoder *decoder; struct input_merge *merge; struct engines *engines; };
+struct direct { const struct direct_options *options; struct decoder *decoder; struct input_merge *merge; struct engines *engines; struct shard_packet decoded[INPUT_BATCH_MAX]; };
 
 static int fail(char *error, int e, const char *what)
 {
     if (!error[0])
         snprintf(error, STAGE_ERROR_TEXT_MAX, "%s: %s", what, strerror(-e));
     return e;
+}
+
+/* All decoded, then all to the engines, which see what comes. A datagram put together from fragments is the decoder's until the next one is: it goes at once, behind those before it. */
+static int take_batch(struct direct *d, const struct input_packet *packets, uint32_t n)
+{
+    uint32_t count = 0;
+    int r = 0;
+    for (uint32_t i = 0; i < n && r == 0; i++) {
+        struct shard_packet *packet = &d->decoded[count];
+        if (!decode_packet(d->decoder, &packets[i], packet))
+            continue;
+        count++;
+        bool own = (uintptr_t)packet->data - (uintptr_t)packets[i].data > packets[i].captured;
+        if (own) {
+            r = engines_packets(d->engines, d->decoded, count);
+            count = 0;
+        }
+    }
+    return r < 0 ? r : engines_packets(d->engines, d->decoded, count);
 }
 
 static int read_all(struct direct *d, const struct stage_progress *progress)
@@ -31,12 +50,9 @@ static int read_all(struct direct *d, const struct stage_progress *progress)
         int n = input_merge_next(d->merge, INPUT_BATCH_MAX, &packets);
         if (n <= 0)
             return n;
-        for (int i = 0; i < n; i++) {
-            struct shard_packet packet;
-            int r = decode_packet(d->decoder, &packets[i], &packet) ? engines_packet(d->engines, &packet) : 0;
-            if (r < 0)
-                return r;
-        }
+        int r = take_batch(d, packets, (uint32_t)n);
+        if (r < 0)
+            return r;
         if (++batches % ADVANCE_EVERY == 0 && !stage_advance(progress, input_merge_counters(d->merge)->bytes, total))
             return -ECANCELED;
     }

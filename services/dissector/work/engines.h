@@ -10,6 +10,8 @@ struct engines;
 int engines_new(uint32_t first_shard, uint32_t count, const struct shard_options *options, const char *work_folder, uint64_t memory, struct engines **ret);
 /* The packet's shard (low 8 bits of its hash) must be one of these. */
 int engines_packet(struct engines *engines, const struct shard_packet *packet);
+/* The same for packets that lie in a row, whose connections come into the cache ahead of them. */
+int engines_packets(struct engines *engines, const struct shard_packet *packets, uint32_t count);
 /* The input is over: everything comes out of the engines, and their counters into counts. The run is the caller's. */
 int engines_finish(struct engines *engines, struct run_writer **ret_run, struct stage_result *counts);
 void engines_free(struct engines *engines); /* NULL is fine */
