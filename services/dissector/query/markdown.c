@@ -44,6 +44,15 @@ static void write_type(FILE *out, const struct variable *v)
     }
 }
 
+/* Two versions of one protocol share its name. */
+static bool is_named_before(const struct vocabulary *v, size_t number)
+{
+    for (size_t p = 0; p < number; p++)
+        if (strcmp(v->protocols[p]->name, v->protocols[number]->name) == 0)
+            return true;
+    return false;
+}
+
 static void write_flags(FILE *out, const struct vocabulary *v)
 {
     fputs("\n## Protocols\n\nEach name is true for the entries of these protocols.\n\n| name | `protocol` |\n|---|---|\n", out);
@@ -53,7 +62,7 @@ static void write_flags(FILE *out, const struct vocabulary *v)
         fprintf(out, "| `%s` |", v->variables[i].name);
         const char *comma = "";
         for (size_t p = 0; p < v->protocols_count; p++)
-            if (v->variables[i].protocols >> p & 1) {
+            if ((v->variables[i].protocols >> p & 1) && !is_named_before(v, p)) {
                 fprintf(out, "%s `%s`", comma, v->protocols[p]->name);
                 comma = ",";
             }
@@ -66,7 +75,7 @@ static void write_detail(FILE *out, const struct vocabulary *v, const struct det
     fputs("\n## Of", out);
     const char *comma = "";
     for (size_t p = 0; p < v->protocols_count; p++)
-        if (v->protocols[p]->detail == detail) {
+        if (v->protocols[p]->detail == detail && !is_named_before(v, p)) {
             fprintf(out, "%s %s", comma, v->protocols[p]->name);
             comma = ",";
         }

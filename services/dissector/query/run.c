@@ -25,7 +25,7 @@ static const struct { const char *name, *condition; } errors[] = {
     { "dns_response", "dns && dns_response && status_code != 0" },
     { "redis_error", "redis_error != \"\"" },
     { "mysql_error_code", "mysql_error_code != 0" },
-    { "postgresql_error_code", "postgresql_error_code != \"\"" },
+    { "postgresql_error_code", "postgresql_error_code != \"\" && !postgresql_success" }, /* notices have a code, too */
     { "mongodb_error_code", "mongodb_error_code != 0" },
     { "tls_alert", "tls_alert.startsWith(\"fatal\")" },
     { "tcp_error_type", "tcp_error_type != \"\"" },
