@@ -49,13 +49,13 @@ def postgresql($frame):
     elif $type == "SSL request" then "POSTGRESQL ssl \($frame)"
     elif $type == "Startup message" then
         [[."pgsql.parameter_name" | each], [."pgsql.parameter_value" | each]] | transpose | map({(.[0] // ""): .[1]}) | add | "POSTGRESQL startup \($frame) user=\(.user // "" | plain)"
-    elif $type == "Error" then "POSTGRESQL error \(all("pgsql.code")[0])"
+    elif $type == "Error" then (all("pgsql.code")[0] | values | "POSTGRESQL error \(.)")
     elif $type == "Command completion" then "POSTGRESQL tag \(."pgsql.tag" // "" | plain)"
     else empty end;
 
 def mysql($frame):
     (."mysql.request" | objects | "MYSQL command \($frame) \(."mysql.command") \(."mysql.query" // ."mysql.schema" // "" | plain)"),
-    (."mysql.login_request" | objects | "MYSQL login \($frame) user=\(."mysql.user" // "" | plain)"),
+    (."mysql.login_request" | objects | if has("mysql.user") then . else empty end | "MYSQL login \($frame) user=\(."mysql.user" // "" | plain)"),
     (."mysql.server_greeting" | objects | ."mysql.version" // empty | "MYSQL greeting \(.)"),
     (all("mysql.error_code")[0] | values | "MYSQL error \($frame) \(.)");
 

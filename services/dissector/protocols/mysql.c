@@ -16,7 +16,7 @@ static const struct field fields[MYSQL_FIELDS_COUNT] = {
     [MYSQL_ERROR_MESSAGE] = { .name = "mysql_error_message", .column = "error_message", .redaction = REDACT_SQL, .oracle = "mysql.error.message", .help = "the error's text" },
     [MYSQL_ROWS] = { .name = "mysql_rows", .type = FIELD_INT, .column = "rows", .help = "rows of the result sets" },
     [MYSQL_AFFECTED_ROWS] = { .name = "mysql_affected_rows", .type = FIELD_INT, .column = "affected_rows", .oracle = "mysql.affected_rows", .help = "rows that the statements changed" },
-    [MYSQL_SERVER_VERSION] = { .name = "mysql_server_version", .column = "server_version", .oracle = "mysql.version", .help = "of a log-in, the server's version" },
+    [MYSQL_SERVER_VERSION] = { .name = "mysql_server_version", .column = "server_version", .oracle = "mysql.version", .help = "of a log-in, or a request for TLS before one, the server's version" },
 };
 static const struct detail detail = { .table = "mysql", .fields = fields, .count = MYSQL_FIELDS_COUNT };
 

@@ -189,6 +189,7 @@ static void log_in(struct conversation *c, struct mysql_client *client, const st
     if ((capabilities & CLIENT_SSL) && (length == SSL_REQUEST_LENGTH || length == SSL_REQUEST_OLD_LENGTH)) {
         struct message *m = begin_command(c, client, first, MYSQL_SSL_REQUEST);
         client->one_way = client->over = true;
+        message_text(m, MYSQL_SERVER_VERSION, server->version, server->version_size); /* what follows is encrypted: nothing else will tell it */
         write_summary(m, "SSL_REQUEST");
         return;
     }

@@ -351,6 +351,7 @@ static void test_encrypted_and_compressed(void **state)
     struct rig *rig = play(talk);
     assert_true(rig_count(rig) >= 1);
     assert_field(rig, 0, "command", "SSL_REQUEST");
+    assert_field(rig, 0, "server_version", "8.0.36");
     for (size_t i = 1; i < rig_count(rig); i++)
         assert_string_equal(rig_protocol(rig, i), "TLS");
     rig_free(rig);
