@@ -69,6 +69,7 @@ start_redis() {
 }
 cli() { in_net redis-cli -h 127.0.0.1 "$@"; }
 # A command per line and connection: fed through its standard input, redis-cli first asks for the whole documentation of all commands.
+# shellcheck disable=SC2120 # with none, too
 cli_each() {
     local words
     while read -r -a words; do

@@ -147,7 +147,7 @@ static void confirm(struct conversation *c, struct redis_server *server, struct 
         end_confirmations(c, server);
 }
 
-/* Of a reply whose request is not known: whether it tells what CONFIG GET or ACL GETUSER would. */
+/* Of a reply whose request is not known, or is EXEC: whether it tells what CONFIG GET or ACL GETUSER would. */
 static bool may_be_secret(const struct redis_reply *reply)
 {
     static const char *const words[] = { "requirepass", "masterauth", "passwords", "key-file-pass", "user default" };
@@ -161,7 +161,7 @@ static void answer(struct conversation *c, struct redis_server *server, struct m
 {
     const struct redis_reply *reply = &server->reply;
     enum redis_kind kind = REDIS_TAG_KIND(server->tag);
-    bool error = redis_reply_is_error(reply), secret = server->requested ? server->tag & REDIS_TAG_SECRET : may_be_secret(reply);
+    bool error = redis_reply_is_error(reply), told = server->requested && kind != REDIS_MULTI_END, secret = told ? server->tag & REDIS_TAG_SECRET : may_be_secret(reply);
     if (!error && kind == REDIS_MONITOR)
         server->monitoring = true;
     if (!error && kind == REDIS_RESET) {
@@ -171,8 +171,10 @@ static void answer(struct conversation *c, struct redis_server *server, struct m
     write_text(c, m, secret, error, reply->text, reply->text_size);
     write_sizes(m, reply->size, server->request_size);
     conversation_response(c, m, KEY_IN_ORDER);
-    if (!error && kind == REDIS_REPLICATION)
+    if (!error && kind == REDIS_REPLICATION) {
+        server->over = true;
         conversation_ignore(c);
+    }
 }
 
 static void dispatch(struct conversation *c, struct redis_server *server, const uint8_t *last)
@@ -228,7 +230,7 @@ int64_t redis_server_parse(struct conversation *c, struct redis_server *server, 
         return (int64_t)size;
     server->lost = false;
     size_t at = 0;
-    while (at < size) {
+    while (at < size && !server->over) {
         if (!server->message) {
             if (data[at] == '\n') { /* a master that is busy keeps its replica awake with these */
                 at++;

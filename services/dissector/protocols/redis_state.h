@@ -32,6 +32,7 @@ struct redis_server {
     char confirmation_text[REDIS_REPLY_TEXT_MAX];
     int64_t channels, patterns, shards; /* subscribed to */
     bool monitoring;
+    bool over;                          /* what follows is a replica's file and stream */
     bool lost, asked;                   /* where a reply begins is not known; the client has sent a command since */
 };
 struct redis_state { struct redis_client client; struct redis_server server; bool begun; };

@@ -59,6 +59,13 @@ static void test_pipeline_and_transaction(void **state)
     assert_field(rig, 3, "redis_response", "[1, 2]");
     rig_free(rig);
     CHECK_CUTS(script);
+    static const struct line secret[] = {
+        CLIENT("*1\r\n$5\r\nMULTI\r\n*3\r\n$6\r\nCONFIG\r\n$3\r\nGET\r\n$1\r\n*\r\n*1\r\n$4\r\nEXEC\r\n"),
+        SERVER("+OK\r\n+QUEUED\r\n*1\r\n*2\r\n$11\r\nrequirepass\r\n$6\r\nsesame\r\n"),
+    };
+    rig = PLAY(secret);
+    assert_field(rig, 2, "redis_response", "[redacted]");
+    rig_free(rig);
 }
 
 static void test_resp3(void **state)
@@ -384,7 +391,7 @@ static void test_replication(void **state)
 {
     (void)state;
     static const struct line script[] = {
-        CLIENT("*3\r\n$5\r\nPSYNC\r\n$1\r\n?\r\n$2\r\n-1\r\n"), SERVER("\n\n+FULLRESYNC 8371445ee25d4ae3 0\r\n"), SERVER("$10\r\nREDIS00090"), SERVER("*1\r\n$4\r\nPING\r\n"),
+        CLIENT("*3\r\n$5\r\nPSYNC\r\n$1\r\n?\r\n$2\r\n-1\r\n"), SERVER("\n\n+FULLRESYNC 8371445ee25d4ae3 0\r\n$10\r\nREDIS00090"), SERVER("*1\r\n$4\r\nPING\r\n"),
     };
     struct rig *rig = PLAY(script);
     assert_int_equal(rig_count(rig), 1);
