@@ -30,15 +30,13 @@ switch_stopped false
 wait_for 10 "the switch" state_is dissecting
 settle 2.5 # what was open when it was switched on is sealed, and not of the live tape
 began=$(now_rfc3339)
-tl calls http --live --follow --json >"$WORK/follow.out" 2>"$WORK/follow.err" &
-PIDS+=($!)
-follower=$!
+start follow "$BIN/tapeloop" calls http --live --follow --json
 send_calls mixed "$(quick_or_full 3000 20000)" 22
 caught_up() { [ "$(live_count "http && timestamp >= timestamp(\"$began\")")" -ge 100 ]; }
 wait_for 30 "live calls" caught_up
 wait_for 30 "calls that were followed" test -s "$WORK/follow.out"
 jq -e -s 'length > 0 and all(.[]; .protocol == "HTTP")' "$WORK/follow.out" >/dev/null || fail "what was followed is no calls"
-kill "$follower" 2>/dev/null || true
+end follow
 
 # Switched off, everything open comes out: now the rows are as many as the files give.
 settle 3
