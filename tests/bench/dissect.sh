@@ -1,10 +1,10 @@
 #!/bin/bash
 # `dissector --input` beside `tshark -T fields` with the same fields, on generated captures, each on the first CPU alone; then one worker beside two, with the files between the stages.
 #   RUNS=3  CALLS=473000 (of HTTP; DNS and the mixed one are made in proportion)
-# Appends to $RESULTS: dissect KIND TOOL RUN SECONDS CPU_SECONDS PEAK_MIB PACKETS LINES; workers KIND N RUN SECONDS CPU_SECONDS. The captures are in the page cache.
+# Appends to $RESULTS: dissect KIND TOOL RUN SECONDS CPU_SECONDS PEAK_MIB PACKETS LINES; workers STAGE N RUN SECONDS ITEMS; query LEAST MEDIAN GREATEST CPU ROWS LOOKED MORE EXPRESSION. The captures are in the page cache.
 . "$(dirname "$0")/bench.sh"
 need_command tshark
-need_built "$BIN/dissector" "$TOOLS/calls" "$TOOLS/cpu_run"
+need_built "$BIN/dissector" "$TOOLS/calls" "$TOOLS/cpu_run" "$TOOLS/dissect_stages" "$TOOLS/database_bench" "$TOOLS/query_bench"
 RUNS=${RUNS:-3}
 CALLS=${CALLS:-473000}
 declare -A PACKETS
@@ -50,3 +50,8 @@ for ((run = 1; run <= RUNS; run++)); do
         while read -r stage seconds entries; do printf 'workers\t%s\t%s\t%s\t%s\t%s\n' "$stage" "$workers" "$run" "$seconds" "$entries"; done <"$WORK/stages" | tee -a "$RESULTS"
     done
 done
+rm -f "${pieces[@]}" "$WORK"/*.pcap
+
+"$TOOLS/database_bench" --entries 1000000 --folder "$WORK" --format sqlite --dns 5 --keep >"$WORK/made" || fail "database_bench"
+databases=("$WORK"/*.sqlite)
+"$TOOLS/query_bench" "${databases[0]}" 21 | sed 's/^/query\t/' | tee -a "$RESULTS"

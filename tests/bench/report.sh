@@ -2,29 +2,36 @@
 # Turns the lines of the benchmarks into docs/benchmarks.md. usage: report.sh RESULTS
 set -euo pipefail
 results=$1
-cd "$(dirname "$0")/../.."
+here=$(cd "$(dirname "$0")" && pwd)
+cd "$here/../.."
 version_of() { dpkg-query -W -f '${Version}' "$1" 2>/dev/null || echo "?"; }
 # least / median / greatest of a column of numbers on standard input, with this format
 spread() { sort -g | awk -v f="$1" '{ v[NR] = $1 } END { if (!NR) { print "-"; exit } m = NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2; printf f " / " f " / " f "\n", v[1], m, v[NR] }'; }
 pick() { awk -F'\t' -v kind="$1" -v a="$2" -v b="$3" -v c="$4" '$1 == kind && $2 == a && (b == "" || $3 == b) && $c != "-" { print $c }' "$results"; }
-runs=$(awk -F'\t' '$1 == "capture" && $4 > n { n = $4 } $1 != "capture" && $3 > n { n = $3 } END { print n }' "$results")
+# Parts that were not measured now stay as they are: kept PART prints the old page's, marks and all.
+kept() { [ ! -f docs/benchmarks.md ] || awk -v mark="<!-- $1 -->" '$0 == mark { on = 1 } $0 ~ /^<!-- .* -->$/ && $0 != mark { on = 0 } on' docs/benchmarks.md; }
+measured() { echo "Measured on $(date -u +%Y-%m-%d) at $(git rev-parse --short HEAD 2>/dev/null || echo '?')$(git diff --quiet HEAD -- lib services cli 2>/dev/null || echo ' with changes'); least / median / greatest of $runs interleaved runs."; }
+runs=$(awk -F'\t' '$1 ~ /^(capture|dissect|workers)$/ && $4 > n { n = $4 } $1 ~ /^(snapshot|export|filter)$/ && $3 > n { n = $3 } END { print n }' "$results")
 
 cat <<END
 # Benchmarks
 
-Measured on $(date -u +%Y-%m-%d) by \`make bench\`, which writes this page. Every figure is least / median / greatest of $runs interleaved runs.
+\`make bench\` writes this page. Each part says when and at which commit it was measured; figures are least / median / greatest of interleaved runs.
 
 | | |
 |---|---|
 | machine | $(nproc) CPUs ($(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)), $(awk '/MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo), Linux $(uname -r | sed 's/-.*//'), $(. /etc/os-release && echo "$PRETTY_NAME") |
-| Tapeloop | $(git rev-parse --short HEAD 2>/dev/null || echo '?')$(git diff --quiet HEAD -- lib services cli 2>/dev/null || echo ' with changes'), $(gcc --version | head -n 1), -O2 |
-| tcpdump, dumpcap and mergecap, stenotype | $(version_of tcpdump), $(version_of wireshark-common), $(version_of stenographer) |
+| compiler | $(gcc --version | head -n 1), -O2 |
+| tcpdump; dumpcap, mergecap and tshark; stenotype | $(version_of tcpdump); $(version_of wireshark-common); $(version_of stenographer) |
+
 END
 
 if grep -q '^capture' "$results"; then
+    echo '<!-- capture -->'
+    echo '## Capture, flat out'
+    echo
+    measured
     cat <<'END'
-
-## Capture, flat out
 
 The project's generator sends prepared TCP and UDP packets of 4096 flows over IPv4 into a veth pair as fast as one CPU can (the last one; the kernel's half of receiving runs there too); each recorder has all of its threads
 on the first CPU, a kernel ring of 64 MiB, the same disk, and no other limit. Packets written are counted in the files afterwards, by a reader of the tests' own; loss is what was sent and is not in
@@ -48,11 +55,15 @@ END
         done
         echo
     done
+else
+    kept capture
 fi
 two() { # KIND TITLE PEER TEXT
-    grep -q "^$1" "$results" || return 0
-    echo
-    printf '## %s\n\n%s\n\n' "$2" "$4"
+    if ! grep -q "^$1" "$results"; then
+        kept "$1"
+        return
+    fi
+    printf '<!-- %s -->\n## %s\n\n%s\n\n%s\n\n' "$1" "$2" "$(measured)" "$4"
     echo "| | seconds | CPU-seconds | MiB | packets |"
     echo "|---|---|---|---|---|"
     local who
@@ -71,11 +82,13 @@ two() { # KIND TITLE PEER TEXT
 two snapshot "A snapshot" cp+sha256sum "\`tapeloop snapshot create --wait\` (seal, pin, pull over HTTP on loopback, check of every block, SHA-256 of every object, flush, manifest, event) beside \`cp\` of the same segments and indexes, \`sha256sum\` of the copies and \`sync\`. Sources out of the page cache before each run."
 two export "An unfiltered export" mergecap "\`tapeloop snapshot export\` (decompress, check, merge, cut to the window, stream over HTTP on loopback, write) beside \`mergecap\` of the same segments."
 two filter "A filtered export" tcpdump "\`tapeloop snapshot export --bpf '${FILTER:-udp and ip}'\` from the compressed segments beside \`tcpdump -r -w\` over the same packets already merged and uncompressed in one pcapng file. Both took the same number of packets."
+. "$here/report_dissect.sh"
 cat <<'END'
-
+<!-- repeat -->
 ## To repeat
 
     sudo make bench                       # all of it; some minutes, on an otherwise idle machine
     sudo RUNS=5 SIZES=512 PARTS=capture tests/bench/run.sh
     sudo SIZE_MIB=4096 PARTS=snapshot tests/bench/run.sh
+    sudo PARTS=dissect tests/bench/run.sh # dissection and queries
 END

@@ -1,0 +1,59 @@
+# The part of docs/benchmarks.md about dissection: sourced by report.sh, whose functions and $results it uses.
+ratios() { # KIND TOOL COLUMN: the peer's figure by ours, run by run
+    awk -F'\t' -v k="$1" -v t="$2" -v c="$3" '$1 == "dissect" && $2 == k { if ($3 == t) a[$4] = $c; if ($3 == "tshark") b[$4] = $c } END { for (r in a) if (r in b && a[r] > 0) print b[r] / a[r] }' "$results" | spread %.1f
+}
+pick_dissect() { awk -F'\t' -v k="$1" -v t="$2" -v c="$3" '$1 == "dissect" && $2 == k && $3 == t { print $c }' "$results"; }
+if grep -q '^dissect' "$results"; then
+    echo '<!-- dissect -->'
+    echo '## Dissection'
+    echo
+    measured
+    cat <<'END'
+
+Captures made from a seed (`tests/tools/calls.c`), in the page cache, each program on the first CPU alone: `http` is 473,000 HTTP/1.1 calls of 12 request and 8 response headers with small JSON bodies, 50 calls a connection; `dns`
+two thirds as many queries; `mixed` both, and as much again that is nobody's protocol. `ndjson` and `sqlite` are `dissector --input FILE --protocols ...`: every field with maps of headers, cookies and parameters, and bodies, redacted; the database
+with its indexes, zones and digest. `tshark -n -Y FILTER -T fields` is asked for the same fields; it shows the headers as they stand, pairs with a display filter's single pass, and redacts nothing. CPU is user and system time of the whole process.
+
+| capture | | CPU-seconds | thousand packets/CPU-second | peak MiB | tshark's CPU / this, run by run |
+|---|---|---|---|---|---|
+END
+    for kind in http dns mixed; do
+        for tool in ndjson sqlite tshark; do
+            echo "| $kind | $tool | $(pick_dissect $kind $tool 6 | spread %.2f) | $(awk -F'\t' -v k=$kind -v t=$tool '$1 == "dissect" && $2 == k && $3 == t { print $8 / $6 / 1000 }' "$results" | spread %.0f) | $(pick_dissect $kind $tool 7 | spread %.0f) | $([ $tool = tshark ] || ratios $kind $tool 6) |"
+        done
+    done
+    cat <<'END'
+
+The stages as the work queue deals them out, through files: the HTTP capture in 16 pieces, by one thread and by two (`tests/tools/dissect_stages.c`); seconds are wall time. Finalising is one item, with indexes.
+
+| stage | one worker | two workers | one / two, run by run |
+|---|---|---|---|
+END
+    for stage in map+reduce finalise; do
+        figures() { awk -F'\t' -v s=$stage -v n="$1" '$1 == "workers" && $2 == s && $3 == n { print $5 }' "$results" | spread %.2f; }
+        echo "| $stage | $(figures 1) | $(figures 2) | $(awk -F'\t' -v s=$stage '$1 == "workers" && $2 == s { v[$3, $4] = $5; r[$4] } END { for (i in r) if (v[2, i] > 0) print v[1, i] / v[2, i] }' "$results" | spread %.2f) |"
+    done
+    echo
+    echo "- finalising, thousand entries/s: $(awk -F'\t' '$1 == "workers" && $2 == "finalise" && $5 > 0 { print $6 / $5 / 1000 }' "$results" | spread %.0f)"
+    echo
+else
+    kept dissect
+fi
+if grep -q '^query' "$results"; then
+    echo '<!-- query -->'
+    echo '## First pages of queries'
+    echo
+    measured
+    cat <<'END'
+
+A dissection of a million calls (some of them DNS), warm: milliseconds of wall time until the first page of at most 100 rows is there, as least / median / greatest of 21; entries looked at. Those in the lower half read every row by nature (`contains`,
+`matches`, headers). How the compiler chooses: an index of `entry` is probed where it gives at most 5,000 candidates; otherwise the narrow table is walked by id, and stretches of 4,096 rows are skipped whose zone cannot match.
+
+| expression | first page, ms | rows | entries looked at | more? |
+|---|---|---|---|---|
+END
+    awk -F'\t' '$1 == "query" { e = $9; gsub(/\|/, "\\|", e); printf "| `%s` | %s / %s / %s | %s | %s | %s |\n", e == "" ? " " : e, $2, $3, $4, $6, $7, $8 }' "$results"
+    echo
+else
+    kept query
+fi
