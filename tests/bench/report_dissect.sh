@@ -1,4 +1,5 @@
 # The part of docs/benchmarks.md about dissection: sourced by report.sh, whose functions and $results it uses.
+: "${results:?sourced by report.sh}"
 ratios() { # KIND TOOL COLUMN: the peer's figure by ours, run by run
     awk -F'\t' -v k="$1" -v t="$2" -v c="$3" '$1 == "dissect" && $2 == k { if ($3 == t) a[$4] = $c; if ($3 == "tshark") b[$4] = $c } END { for (r in a) if (r in b && a[r] > 0) print b[r] / a[r] }' "$results" | spread %.1f
 }
