@@ -17,14 +17,10 @@ struct message *message_take(struct shard *shard)
             m = &shard->nothing;
         }
     }
-    uint8_t *values = m->values;
-    uint32_t room = m->room;
-    memset(m, 0, offsetof(struct message, summary));
-    m->values = values;
-    m->room = room;
+    memset(&m->protocol, 0, offsetof(struct message, summary) - offsetof(struct message, protocol)); /* the room of its values stays */
     m->size = 0;
-    m->open_at = UINT32_MAX;
     m->next = NULL;
+    m->open_at = UINT32_MAX;
     m->failed = m == &shard->nothing;
     return m;
 }
@@ -52,20 +48,22 @@ void message_pool_free(struct message_pool *pool)
         free(m->values);
         free(m);
     }
+    free(pool->record);
+    *pool = (struct message_pool){ 0 };
 }
 
-static bool make_room(struct shard *shard, uint32_t size)
+static bool make_room(struct message_pool *pool, uint32_t size)
 {
-    if (size <= shard->record_room)
+    if (size <= pool->record_room)
         return true;
-    uint32_t room = shard->record_room ? shard->record_room : RECORD_ROOM_LEAST;
+    uint32_t room = pool->record_room ? pool->record_room : RECORD_ROOM_LEAST;
     while (room < size)
         room *= 2;
-    uint8_t *record = realloc(shard->record, room);
+    uint8_t *record = realloc(pool->record, room);
     if (!record)
         return false;
-    shard->record = record;
-    shard->record_room = room;
+    pool->record = record;
+    pool->record_room = room;
     return true;
 }
 
@@ -116,12 +114,12 @@ static void give_out(struct conversation *c, const struct message *request, cons
     const struct message *summary = second && first->summary_size == 0 ? second : first;
     uint32_t values = first->size + (second ? second->size : 0);
     uint32_t size = ((uint32_t)sizeof(struct record) + summary->summary_size + values + 7u) & ~7u;
-    if (!make_room(shard, size)) {
+    if (!make_room(shard->pool, size)) {
         shard->counters.failed++;
         return;
     }
-    memset(shard->record + size - 8, 0, 8);
-    struct record *r = (struct record *)shard->record;
+    memset(shard->pool->record + size - 8, 0, 8);
+    struct record *r = (struct record *)shard->pool->record;
     fill_record(c, request, response, reason, flags, r);
     r->size = size;
     r->summary_size = summary->summary_size;

@@ -110,7 +110,6 @@ struct shard {
     uint32_t views;
     struct message_pool *pool, own;
     struct message nothing;         /* where there is no memory for one */
-    uint8_t *record; uint32_t record_room;
 };
 
 static inline unsigned direction_of(const struct conversation *c, enum side side) { return (unsigned)side ^ c->swapped; }

@@ -7,6 +7,8 @@
 #define BUCKETS_LEAST 64u
 #define LOOK_INTERVAL_NS INT64_C(1000000000) /* timers are in seconds: looked at once in one */
 #define STATE_FETCHED_MAX 512u /* of a parser's state, ahead of its packet: more would push out what other packets wait for */
+#define SUMMARY_FETCHED 64u    /* and of the summary and the values of the request that it may answer */
+#define VALUES_FETCHED_MAX 1024u
 enum { FLAG_FIN = 1, FLAG_SYN = 2, FLAG_RST = 4, FLAG_ACK = 16 };
 
 static const int64_t idle_ns[TIMERS] = { [TIMER_TCP] = IDLE_TCP_NS, [TIMER_HALF_OPEN] = IDLE_HALF_OPEN_NS, [TIMER_CLOSED] = IDLE_CLOSED_NS, [TIMER_UDP] = IDLE_UDP_NS };
@@ -296,6 +298,15 @@ void shard_expect_next(const struct shard *shard, uint64_t hash)
     const struct conversation *c = shard->buckets[(hash >> 8) & (shard->buckets_count - 1)];
     if (c && c->protocol && c->state)
         fetch(c->state, c->protocol->state_size < STATE_FETCHED_MAX ? c->protocol->state_size : STATE_FETCHED_MAX);
+    if (c && c->pending_first)
+        fetch(c->pending_first, offsetof(struct message, summary) + SUMMARY_FETCHED);
+}
+
+void shard_expect_now(const struct shard *shard, uint64_t hash)
+{
+    const struct conversation *c = shard->buckets[(hash >> 8) & (shard->buckets_count - 1)];
+    if (c && c->pending_first)
+        fetch(c->pending_first->values, c->pending_first->size < VALUES_FETCHED_MAX ? c->pending_first->size : VALUES_FETCHED_MAX);
 }
 
 int shard_tell_views(struct shard *shard)
@@ -347,6 +358,5 @@ void shard_free(struct shard *shard)
     (void)shard_finish(shard);
     message_pool_free(&shard->own);
     free(shard->buckets);
-    free(shard->record);
     free(shard);
 }

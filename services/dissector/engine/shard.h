@@ -31,8 +31,8 @@ struct shard_limits {
 #define SHARD_BYTES_DEFAULT (8u * 1024 * 1024)
 #define SHARD_CONNECTIONS_DEFAULT 16384u
 
-/* Messages for use again. Shards of one thread share one, so that it stays in the processor's cache. Zeroed is empty; message_pool_free() frees what is in it. */
-struct message_pool { struct message *spare; };
+/* Messages for use again, and room for the record that goes out. Shards of one thread share one, so that it stays in the processor's cache. Zeroed is empty; message_pool_free() frees what is in it. */
+struct message_pool { struct message *spare; uint8_t *record; uint32_t record_room; };
 void message_pool_free(struct message_pool *pool);
 
 struct shard_options {
@@ -63,10 +63,11 @@ struct shard_sink {
 struct shard;
 int shard_new(uint8_t number, const struct shard_options *options, const struct shard_sink *sink, struct shard **ret);
 int shard_packet(struct shard *shard, const struct shard_packet *packet);
-/* Hints that a packet with this hash is some packets away, so that its memory is in the cache when it comes: the place of its connection, a few packets later the connection, then what its parser knows of it. */
+/* Hints that a packet with this hash is some packets away, so that its memory is in the cache when it comes: the place of its connection, a few packets later the connection, then what its parser knows of it and the request that waits, then that one's values. */
 void shard_expect(const struct shard *shard, uint64_t hash);
 void shard_expect_soon(const struct shard *shard, uint64_t hash);
 void shard_expect_next(const struct shard *shard, uint64_t hash);
+void shard_expect_now(const struct shard *shard, uint64_t hash);
 /* Gives out the views of all connections that are open, as they are so far: for whoever writes down entries while the input goes on. */
 int shard_tell_views(struct shard *shard);
 /* The input is over: everything open comes out (ENDS_AFTER). */

@@ -21,6 +21,9 @@ struct protocol;
 #define MESSAGE_BYTES_MAX (1024u * 1024)    /* values of one message; what does not fit is left out and the message TRUNCATED */
 #define MESSAGE_SUMMARY_MAX 256
 struct message {
+    uint8_t *values;
+    uint32_t size, room;
+    struct message *next;
     const struct protocol *protocol;        /* the conversation's, unless message_protocol said another (gRPC inside HTTP/2) */
     int64_t first_ns, last_ns;              /* of the first and the last byte */
     struct place at;                        /* of the last byte */
@@ -33,13 +36,10 @@ struct message {
     uint8_t incomplete;                     /* enum incomplete: the first reason wins */
     uint8_t redact;                         /* enum redact_level */
     bool failed;
-    uint16_t summary_size;
-    char summary[MESSAGE_SUMMARY_MAX];
-    uint8_t *values;
-    uint32_t size, room;
-    uint32_t open_at;                       /* of the list or map being written */
     uint8_t open_field;
-    struct message *next;
+    uint16_t summary_size;
+    uint32_t open_at;                       /* of the list or map being written */
+    char summary[MESSAGE_SUMMARY_MAX];      /* last: what is read of every message stands together */
 };
 
 void message_text(struct message *m, uint8_t field, const void *text, size_t size);

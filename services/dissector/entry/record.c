@@ -70,3 +70,28 @@ int record_read_values(const struct record *r, const struct detail *detail, stru
     }
     return 0;
 }
+
+void record_take_values(const struct record *r, const struct detail *detail, struct values *ret)
+{
+    const uint8_t *p = record_values(r), *end = p + r->values_size;
+    ret->present = 0;
+    while (p < end) {
+        uint8_t field = *p++;
+        struct value *value = &ret->at[field];
+        *value = (struct value){ 0 };
+        ret->present |= UINT64_C(1) << field;
+        switch (detail->fields[field].type) {
+        case FIELD_INT:
+            memcpy(&value->number, p, sizeof value->number);
+            p += sizeof value->number;
+            break;
+        case FIELD_BOOL:
+            value->number = *p++ != 0;
+            break;
+        default:
+            memcpy(&value->size, p, sizeof value->size);
+            value->data = p + sizeof value->size;
+            p = value->data + value->size;
+        }
+    }
+}

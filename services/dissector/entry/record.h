@@ -54,6 +54,8 @@ struct value { const uint8_t *data; uint32_t size; int64_t number; };
 struct values { uint64_t present; struct value at[DETAIL_FIELDS_MAX]; };
 /* -EBADMSG: the record does not hold what it says (it came from a file). */
 int record_read_values(const struct record *r, const struct detail *detail, struct values *ret);
+/* The same of a record that the engine has made in this process, and that nobody needs to doubt. */
+void record_take_values(const struct record *r, const struct detail *detail, struct values *ret);
 /* The next text of a LIST, or name and text of a MAP: *at counts from 0; false at the end. */
 struct text { const char *data; uint32_t size; };
 static inline bool value_next_item(const struct value *value, uint32_t *at, struct text *ret)

@@ -48,7 +48,7 @@ int engines_packet(struct engines *e, const struct shard_packet *packet)
     return shard < e->count ? shard_packet(e->shards[shard], packet) : -EINVAL;
 }
 
-/* A packet's connection was last seen thousands of packets ago: without hints a twelfth of the time goes into waiting for its memory. The bucket's turn is EXPECT packets ahead, the connection's half as many, its state's a quarter. */
+/* A packet's connection was last seen thousands of packets ago: without hints a twelfth of the time goes into waiting for its memory. The bucket's turn is EXPECT packets ahead, the connection's half as many, its state's a quarter, its request's an eighth. */
 #define EXPECT 8u
 static const struct shard *shard_of(const struct engines *e, const struct shard_packet *packet)
 {
@@ -68,6 +68,8 @@ int engines_packets(struct engines *e, const struct shard_packet *packets, uint3
             shard_expect_soon(shard_of(e, &packets[i + EXPECT / 2]), packets[i + EXPECT / 2].hash);
         if (i + EXPECT / 4 < count)
             shard_expect_next(shard_of(e, &packets[i + EXPECT / 4]), packets[i + EXPECT / 4].hash);
+        if (i + EXPECT / 8 < count)
+            shard_expect_now(shard_of(e, &packets[i + EXPECT / 8]), packets[i + EXPECT / 8].hash);
         r = engines_packet(e, &packets[i]);
     }
     return r;

@@ -80,7 +80,11 @@ static int fill_entry(struct finaliser *f, const struct record *r, struct entry 
         return -EBADMSG;
     *ret = (struct entry){ .record = r, .protocol = protocols[r->protocol], .node = r->node < f->options->nodes_count ? f->options->nodes[r->node] : "",
                            .request_segment = segment_of(f, &r->request_at), .response_segment = segment_of(f, &r->response_at) };
-    int e = record_read_values(r, ret->protocol->detail, &ret->values);
+    int e = 0;
+    if (run_merge_from_memory(f->merge)) /* a thirtieth of all instructions less */
+        record_take_values(r, ret->protocol->detail, &ret->values);
+    else
+        e = record_read_values(r, ret->protocol->detail, &ret->values);
     return e < 0 ? e : peers_find(f->peers, r, &ret->source, &ret->destination);
 }
 

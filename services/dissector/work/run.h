@@ -39,5 +39,7 @@ void run_close(struct run_reader *reader);
 struct run_merge;
 int run_merge_new(struct run_reader **readers, size_t count, struct run_merge **ret);
 int run_merge_next(struct run_merge *merge, const struct record **ret);
+/* Whether the record that run_merge_next gave last has never been in a file: it is what the engine made. */
+bool run_merge_from_memory(const struct run_merge *merge);
 void run_merge_free(struct run_merge *merge);
 #endif

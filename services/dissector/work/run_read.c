@@ -7,8 +7,8 @@
 #include "mem/cleanup.h"
 #include "services/dissector/work/run_internal.h"
 
-#define AHEAD_RECORDS 2u                /* asked of the memory before they are read */
-#define AHEAD_BYTES 1024u               /* of each: as long as most are */
+#define AHEAD_RECORDS 4u                /* asked of the memory before they are read */
+#define AHEAD_BYTES 512u                /* of each: the processor goes on by itself */
 
 /* The chunk at `at`, checked. */
 static int chunk_at(const struct run_reader *r, size_t at, struct run_chunk *ret)
@@ -208,6 +208,11 @@ int run_merge_next(struct run_merge *m, const struct record **ret)
     *ret = m->heap[0].record;
     m->spent = true;
     return 1;
+}
+
+bool run_merge_from_memory(const struct run_merge *m)
+{
+    return m->spent && !m->heap[0].reader->map && !m->heap[0].reader->merge;
 }
 
 void run_merge_free(struct run_merge *m)
