@@ -31,23 +31,25 @@ static uint32_t hash_of(uint64_t seed, const char *text, size_t size)
     return (uint32_t)(hash ^ hash >> 32);
 }
 
-static bool is_at(const struct dictionary *d, uint32_t id, uint32_t hash, const char *text, size_t size)
+static bool is_at(const struct dictionary *d, const struct dictionary_slot *slot, uint32_t hash, const char *text, size_t size)
 {
-    const struct dictionary_item *item = &d->items[id - 1];
-    return item->hash == hash && item->size == size && memcmp(d->texts + item->at, text, size) == 0;
+    if (slot->hash != hash)
+        return false;
+    const struct dictionary_item *item = &d->items[slot->id - 1];
+    return item->size == size && memcmp(d->texts + item->at, text, size) == 0;
 }
 
 static int slots_grow(struct dictionary *d)
 {
     uint32_t count = d->slots_count ? d->slots_count * 2 : SLOTS_LEAST;
-    uint32_t *slots = calloc(count, sizeof *slots);
+    struct dictionary_slot *slots = calloc(count, sizeof *slots);
     if (!slots)
         return -ENOMEM;
     for (uint32_t id = 1; id <= d->count; id++) {
         uint32_t at = d->items[id - 1].hash & (count - 1);
-        while (slots[at])
+        while (slots[at].id)
             at = (at + 1) & (count - 1);
-        slots[at] = id;
+        slots[at] = (struct dictionary_slot){ id, d->items[id - 1].hash };
     }
     free(d->slots);
     d->slots = slots;
@@ -92,15 +94,16 @@ int dictionary_add(struct dictionary *d, const char *text, size_t size, uint32_t
     if (r < 0)
         return r;
     uint32_t hash = hash_of(d->seed, text, size), at = hash & (d->slots_count - 1);
-    for (; d->slots[at]; at = (at + 1) & (d->slots_count - 1))
-        if (is_at(d, d->slots[at], hash, text, size)) {
-            *ret_id = d->slots[at];
+    for (; d->slots[at].id; at = (at + 1) & (d->slots_count - 1))
+        if (is_at(d, &d->slots[at], hash, text, size)) {
+            *ret_id = d->slots[at].id;
             return 0;
         }
     memcpy(d->texts + d->texts_size, text, size);
     d->items[d->count] = (struct dictionary_item){ .at = d->texts_size, .size = (uint32_t)size, .hash = hash };
     d->texts_size += size;
-    *ret_id = d->slots[at] = ++d->count;
+    d->slots[at] = (struct dictionary_slot){ ++d->count, hash };
+    *ret_id = d->count;
     return 0;
 }
 

@@ -5,12 +5,13 @@
 #include <stdint.h>
 
 struct dictionary_item { uint64_t at; uint32_t size, hash; };
+struct dictionary_slot { uint32_t id, hash; }; /* the hash here, too: a text that is new mostly meets others, and their items lie elsewhere in memory */
 struct dictionary {
     char *texts;                        /* one behind the other */
     uint64_t texts_size, texts_room;
     struct dictionary_item *items;      /* items[id - 1] */
     uint32_t count, items_room;
-    uint32_t *slots, slots_count;       /* open addressing; a power of two, at most half full */
+    struct dictionary_slot *slots; uint32_t slots_count; /* open addressing; a power of two, at most half full */
     uint64_t seed;                      /* random, so that nobody can choose texts that collide */
 };
 /* Zeroed, it is ready. -ENOMEM; -EOVERFLOW: 2^31 texts. The text is copied. */
