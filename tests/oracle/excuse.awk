@@ -22,7 +22,11 @@ function good(    i, n, reasons) {
         for (i = 1; i <= n; i++) if (reason[$0] == reasons[i]) break
         if (i > n) return 0
     }
-    if (only == "pipelined" && !pipelined(connection_at[$1, $2 == "pair" ? $4 : $3])) return 0
+    if (only == "pipelined" && !pipelined(connection_at[$1, "response", $4])) return 0
+    if (only == "unsure") {
+        reasons[1] = reason_at[$1, "request", $3]; reasons[2] = reason_at[$1, "response", $4]
+        if (reasons[1] reasons[2] !~ /started_before|gap|truncated/) return 0
+    }
     if (only == "repeated" && times[$1, question[$3]] < 2) return 0
     return 1
 }
@@ -34,7 +38,8 @@ FILENAME ~ /frames$/ { shown[$1] = 1; next }
 FILENAME ~ /entries.facts$/ {
     split($0, f, "\t"); split(f[3], w, " ")
     reason[f[3]] = f[1]
-    if (w[2] == "request" || w[2] == "response") connection_at[w[1], w[3]] = f[2]
+    reason_at[w[1], w[2], w[3]] = f[1]
+    if (w[2] == "request" || w[2] == "response") connection_at[w[1], w[2], w[3]] = f[2]
     if (w[2] == "request") { question[w[3]] = w[4] " " w[5]; times[w[1], w[4] " " w[5]]++ }
     if (w[2] == "pair") {
         n = ++pairs[f[2]]

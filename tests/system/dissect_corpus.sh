@@ -3,6 +3,7 @@
 # The same bytes in, the same rows out: 1, 2 and 5 workers say the same.
 #   TAPELOOP_CORPUS   folder of captures (../shared/corpus beside the checkout)
 #   SEED              of what happens to the captures (1)
+#   JOBS              captures looked at together (the number of cores)
 #   FULL=1            all of them, with the build under sanitizers (make SAN=address,undefined; B=build/gcc-address-undefined) where that is there; otherwise some
 . "$(dirname "$0")/lib.sh"
 TAPELOOP_CORPUS=${TAPELOOP_CORPUS:-$ROOT/../shared/corpus}
@@ -46,7 +47,7 @@ check() { # FILE
 
 mapfile -d '' files < <(find "$TAPELOOP_CORPUS" -type f \( -name '*.pcap' -o -name '*.pcapng' -o -name '*.trace' -o -name '*.cap' \) -print0 | sort -z)
 every=$(quick_or_full 24 1)
-jobs=$(nproc)
+jobs=${JOBS:-$(nproc)}
 for ((j = 0; j < jobs; j++)); do
     (for ((i = j * every; i < ${#files[@]}; i += jobs * every)); do check "${files[i]}"; echo >>"$WORK/count.$j"; done >"$WORK/wrong.$j") &
     PIDS+=($!)
