@@ -23,7 +23,7 @@ def dns:
     (.response_at.frame // .request_at.frame) as $last | (.dns_id // 0 | hex4) as $id |
     (if .dns_request then "DNS request \(.request_at.frame) \($id) \(question)" else empty end),
     (if .dns_response then "DNS response \($last) \($id) code=\((.status_code // 0) % 16) \(question) answers=\((.dns_answers // []) | length)",
-        ([.dns_answer_types // [], .dns_answers // []] | transpose | map(select(.[0] == "A" or .[0] == "AAAA" or .[0] == "CNAME") | "\(.[0])=\(.[1] | low)") | select(length > 0) | "DNS addresses \($last) \($id) \(sort | join(","))")
+        ([.dns_answer_types // [], .dns_answers // []] | transpose | map(select((.[0] == "A" or .[0] == "AAAA" or .[0] == "CNAME") and .[1] != "") | "\(.[0])=\(.[1] | low)") | select(length > 0) | "DNS addresses \($last) \($id) \(sort | join(","))")
         else empty end),
     (if .dns_request and .dns_response then pair("DNS") else empty end);
 def tls:
@@ -49,6 +49,7 @@ def postgresql:
 def mysql:
     .mysql_command as $c |
     (if $c == "HANDSHAKE" then "MYSQL login \(.request_at.frame) user=\(.mysql_user // "" | plain)"
+    elif $c == "SSL_REQUEST" then "MYSQL tls \(.request_at.frame)"
     elif ($c // "" | startswith("COM_")) and .request_at then "MYSQL command \(.request_at.frame) \($commands[$c] // $c) \(if $c == "COM_QUERY" or $c == "COM_STMT_PREPARE" then .mysql_query elif $c == "COM_INIT_DB" then .mysql_database else null end // "" | plain)"
     else empty end),
     (if .mysql_server_version then "MYSQL greeting \(.mysql_server_version)" else empty end),

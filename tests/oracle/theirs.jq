@@ -55,7 +55,7 @@ def postgresql($frame):
 
 def mysql($frame):
     (."mysql.request" | objects | "MYSQL command \($frame) \(."mysql.command") \(."mysql.query" // ."mysql.schema" // "" | plain)"),
-    (."mysql.login_request" | objects | if has("mysql.user") then . else empty end | "MYSQL login \($frame) user=\(."mysql.user" // "" | plain)"),
+    (."mysql.login_request" | objects | if (."mysql.user" // "") == "" and all("mysql.caps.sl")[0] == "1" then "MYSQL tls \($frame)" else "MYSQL login \($frame) user=\(."mysql.user" // "" | plain)" end),
     (."mysql.server_greeting" | objects | ."mysql.version" // empty | "MYSQL greeting \(.)"),
     (all("mysql.error_code")[0] | values | "MYSQL error \($frame) \(.)");
 
