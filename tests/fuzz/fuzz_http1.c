@@ -1,5 +1,5 @@
 /* HTTP/1 of both sides, in pieces, with holes: see tests/support/protocol_fuzz.h for how the input is read. */
-#include "services/dissector/protocols/http1.h"
+#include "services/dissector/protocols/http/http1.h"
 #include "tests/support/protocol_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,5 +1,5 @@
 /* MySQL of both sides, in pieces, with holes: see tests/support/protocol_fuzz.h for how the input is read. */
-#include "services/dissector/protocols/mysql.h"
+#include "services/dissector/protocols/mysql/mysql.h"
 #include "tests/support/protocol_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,5 +1,5 @@
 /* PostgreSQL of both sides, in pieces, with holes: see tests/support/protocol_fuzz.h for how the input is read. */
-#include "services/dissector/protocols/postgresql.h"
+#include "services/dissector/protocols/postgresql/postgresql.h"
 #include "tests/support/protocol_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,5 +1,5 @@
 /* Redis of both sides, in pieces, with holes: see tests/support/protocol_fuzz.h for how the input is read. */
-#include "services/dissector/protocols/redis.h"
+#include "services/dissector/protocols/redis/redis.h"
 #include "tests/support/protocol_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,5 +1,5 @@
 /* WebSocket messages of both sides behind an upgrade, in pieces, with holes: see tests/support/protocol_fuzz.h for how the input is read. Its options: 8, permessage-deflate was agreed upon; 16, without context takeover. */
-#include "services/dissector/protocols/websocket.h"
+#include "services/dissector/protocols/websocket/websocket.h"
 #include "tests/support/protocol_fuzz.h"
 
 #define INPUT_BYTES_MAX 65536u

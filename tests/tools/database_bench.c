@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "services/dissector/database/digest.h"
-#include "services/dissector/protocols/dns_fields.h"
-#include "services/dissector/protocols/http_fields.h"
+#include "services/dissector/protocols/dns/dns_fields.h"
+#include "services/dissector/protocols/http/http_fields.h"
 #include "tests/support/entry_maker.h"
 
 #define PEERS 256u

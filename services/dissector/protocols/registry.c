@@ -1,14 +1,14 @@
 /* Every protocol, in the order in which they are asked whether bytes are theirs: strict signatures before loose ones. */
 #include <stdio.h>
 #include <strings.h>
-#include "services/dissector/protocols/grpc.h"
-#include "services/dissector/protocols/http2.h"
-#include "services/dissector/protocols/http1.h"
-#include "services/dissector/protocols/mysql.h"
-#include "services/dissector/protocols/postgresql.h"
+#include "services/dissector/protocols/http2/grpc.h"
+#include "services/dissector/protocols/http2/http2.h"
+#include "services/dissector/protocols/http/http1.h"
+#include "services/dissector/protocols/mysql/mysql.h"
+#include "services/dissector/protocols/postgresql/postgresql.h"
 #include "services/dissector/protocols/protocol.h"
-#include "services/dissector/protocols/redis.h"
-#include "services/dissector/protocols/websocket.h"
+#include "services/dissector/protocols/redis/redis.h"
+#include "services/dissector/protocols/websocket/websocket.h"
 
 const struct protocol *const protocols[] = {
     &protocol_http2,

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include "services/dissector/database/schema.h"
 #include "services/dissector/protocols/connection_fields.h"
-#include "services/dissector/protocols/http_fields.h"
+#include "services/dissector/protocols/http/http_fields.h"
 
 static const struct field small_dns_fields[] = {
     { .name = "dns_questions", .type = FIELD_LIST, .column = "questions", .help = "names asked for" },

@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 #include "services/dissector/engine/conversation.h"
-#include "services/dissector/protocols/http1.h"
-#include "services/dissector/protocols/http2.h"
+#include "services/dissector/protocols/http/http1.h"
+#include "services/dissector/protocols/http2/http2.h"
 #include "services/dissector/work/job.h"
 
 static uint64_t bit(const struct protocol *protocol) { return UINT64_C(1) << protocol_number(protocol); }

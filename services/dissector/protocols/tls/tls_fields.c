@@ -1,0 +1,30 @@
+#include "services/dissector/protocols/tls/tls_fields.h"
+
+static const struct field fields[TLS_FIELDS_COUNT] = {
+    [TLS_VERSION] = { .name = "tls_version", .column = "version", .oracle = "tls.handshake.version", .help = "version that the server chose, such as TLS 1.3" },
+    [TLS_SNI] = { .name = "tls_sni", .column = "sni", .oracle = "tls.handshake.extensions_server_name", .help = "host name that the client asked for" },
+    [TLS_ALPN] = { .name = "tls_alpn", .column = "alpn", .help = "application protocol that the server chose (TLS 1.3 encrypts it)" },
+    [TLS_ALPN_OFFERED] = { .name = "tls_alpn_offered", .type = FIELD_LIST, .column = "alpn_offered", .oracle = "tls.handshake.extensions_alpn_str", .help = "application protocols that the client offered" },
+    [TLS_CIPHER] = { .name = "tls_cipher", .column = "cipher", .oracle = "tls.handshake.ciphersuite", .help = "cipher suite that the server chose, by its IANA name" },
+    [TLS_JA3] = { .name = "tls_ja3", .column = "ja3", .oracle = "tls.handshake.ja3", .help = "JA3 fingerprint of the client" },
+    [TLS_JA3S] = { .name = "tls_ja3s", .column = "ja3s", .oracle = "tls.handshake.ja3s", .help = "JA3S fingerprint of the server" },
+    [TLS_JA4] = { .name = "tls_ja4", .column = "ja4", .help = "JA4 fingerprint of the client" },
+    [TLS_RESUMED] = { .name = "tls_resumed", .type = FIELD_BOOL, .column = "resumed", .help = "whether an earlier session was taken up again" },
+    [TLS_HELLO_RETRY] = { .name = "tls_hello_retry", .type = FIELD_BOOL, .column = "hello_retry", .help = "whether the server asked for another client hello" },
+    [TLS_ALERT] = { .name = "tls_alert", .column = "alert", .oracle = "tls.alert_message.desc", .help = "alert in clear, such as fatal handshake_failure" },
+    [TLS_SUMMARY] = { .name = "tls_summary", .column = "summary", .help = "what the client or, alone, the server said" },
+    [TLS_INFO] = { .name = "tls_info", .column = "info", .help = "what was agreed on: version, cipher suite, application protocol, resumption" },
+    [TLS_CERTIFICATE] = { .name = "tls_certificate", .column = "certificate", .help = "subject of the server's certificate (up to TLS 1.2)" },
+    [TLS_CERTIFICATE_NAMES] = { .name = "tls_certificate_names", .type = FIELD_LIST, .column = "certificate_names", .help = "alternative names of the server's certificate" },
+    [TLS_CERTIFICATE_ISSUER] = { .name = "tls_certificate_issuer", .column = "certificate_issuer", .help = "issuer of the server's certificate" },
+    [TLS_CERTIFICATE_NOT_BEFORE] = { .name = "tls_certificate_not_before", .column = "certificate_not_before", .help = "when the server's certificate begins to be valid, RFC 3339" },
+    [TLS_CERTIFICATE_NOT_AFTER] = { .name = "tls_certificate_not_after", .column = "certificate_not_after", .help = "when the server's certificate ends to be valid, RFC 3339" },
+    [TLS_CERTIFICATE_SERIAL] = { .name = "tls_certificate_serial", .column = "certificate_serial", .help = "serial number of the server's certificate, hexadecimal" },
+    [TLS_CERTIFICATE_SHA256] = { .name = "tls_certificate_sha256", .column = "certificate_sha256", .help = "SHA-256 of the server's certificate" },
+    [TLS_CERTIFICATES] = { .name = "tls_certificates", .type = FIELD_INT, .column = "certificates", .help = "how many certificates the server sent" },
+    [TLS_CLIENT_CERTIFICATE] = { .name = "tls_client_certificate", .column = "client_certificate", .help = "subject of the client's certificate (up to TLS 1.2)" },
+    [TLS_REQUEST_SIZE] = { .name = "tls_request_size", .type = FIELD_INT, .column = "request_size", .help = "bytes of the client hello" },
+    [TLS_RESPONSE_SIZE] = { .name = "tls_response_size", .type = FIELD_INT, .column = "response_size", .help = "bytes of the server hello and of the handshake messages in clear behind it" },
+    [TLS_TOTAL_SIZE] = { .name = "tls_total_size", .type = FIELD_INT, .column = "total_size", .help = "bytes of both" },
+};
+const struct detail tls_detail = { .table = "tls", .fields = fields, .count = TLS_FIELDS_COUNT };
