@@ -75,6 +75,7 @@ static int collect(const struct direct_options *o, const struct shard_options *s
         counts_add_input(counts, input_merge_counters(d.merge));
         counts_add_decode(counts, decoder_counters(d.decoder));
         counts_add_fragments(counts, fragments_counters(decoder_fragments(d.decoder)));
+        counts_add(counts, "fragments_dropped", 0); /* the map stage may */
     }
     engines_free(d.engines);
     input_merge_free(d.merge);
