@@ -29,7 +29,7 @@ def dns:
 def tls:
     (.response_at.frame // .request_at.frame) as $last |
     (if .tls_request_size then "TLS client \(.request_at.frame) name=\(.tls_sni // "") ja3=\(.tls_ja3 // "") alpn=\(.tls_alpn_offered // [] | map(plain) | join(","))" else empty end),
-    (if .tls_response_size and .tls_ja3s then "TLS server \($last) version=\($versions[.tls_version // ""] // .tls_version) cipher=\($ciphers[.tls_cipher // ""] // .tls_cipher) ja3s=\(.tls_ja3s // "")" else empty end),
+    (if .tls_response_size and .tls_ja3s then "TLS server \($last) version=\(.tls_version // "" | if test("draft") then "0x7f" + (capture("draft (?<n>[0-9]+)").n | tonumber | hex4 | .[2:]) else $versions[.] // . end) cipher=\($ciphers[.tls_cipher // ""] // .tls_cipher) ja3s=\(.tls_ja3s // "")" else empty end),
     (if .tls_alpn then "TLS chosen \($last) alpn=\(.tls_alpn | plain)" else empty end),
     (if .tls_certificate_serial then "TLS certificate \(.tls_certificate_serial | sub("^0+(?=.)"; ""))" else empty end),
     (if .tls_alert then "TLS alert \(.tls_alert | sub("^[a-z]* "; "") | ($alerts[.] // .))" else empty end);
