@@ -39,7 +39,7 @@ def redis:
 def postgresql:
     .postgresql_command as $c |
     (if $c == "Query" then "POSTGRESQL query \(.request_at.frame) \(.postgresql_query // "" | plain)"
-    elif $c == "Execute" then "POSTGRESQL execute \(.request_at.frame)", "POSTGRESQL parse \(.postgresql_query // "" | plain)"
+    elif $c == "Execute" then "POSTGRESQL execute \(.request_at.frame)", (.postgresql_query // empty | "POSTGRESQL parse \(plain)")
     elif $c == "Parse" then "POSTGRESQL parse \(.postgresql_query // "" | plain)"
     elif $c == "SSLRequest" then "POSTGRESQL ssl \(.request_at.frame)"
     elif $c == "StartupMessage" then "POSTGRESQL startup \(.request_at.frame) user=\(.postgresql_user // "" | plain)"

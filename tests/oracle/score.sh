@@ -35,8 +35,8 @@ tables() {
 }
 
 # The same fact again is another one. (`sort -u` over both runs then keeps as many as the better of them has.)
-numbered() { awk 'NF { n = ++times[$0]; print $0 (n > 1 ? " #" n : "") }'; }
-own_numbered() { awk -F'\t' -v OFS='\t' 'NF { n = ++times[$3]; if (n > 1) $3 = $3 " #" n; print }'; }
+numbered() { awk 'NF && !(/^POSTGRESQL parse / && times[$0]) { n = ++times[$0]; print $0 (n > 1 ? " #" n : "") }'; }
+own_numbered() { awk -F'\t' -v OFS='\t' 'NF && !($3 ~ /^POSTGRESQL parse / && times[$3]) { n = ++times[$3]; if (n > 1) $3 = $3 " #" n; print }'; }
 
 # Where tshark looks for a protocol at known ports alone: the ports on which the dissector found it.
 hints() {
@@ -56,7 +56,7 @@ theirs() { # FILE WORK TRUE|FALSE [-d HINT]...
 connections() { # FILE DISORDERED SAID
     : >"$2"
     : >"$3"
-    tshark -2 -n -r "$1" -T fields -E occurrence=l -e tcp.stream -e frame.protocols -e ip.src -e ip.dst -e ipv6.src -e ipv6.dst -e tcp.srcport -e tcp.dstport -e tcp.len -e tcp.analysis.flags 2>/dev/null | awk -F'\t' -v disordered="$2" -v said="$3" '
+    { tshark -2 -n -r "$1" -T fields -E occurrence=l -e tcp.stream -e frame.protocols -e ip.src -e ip.dst -e ipv6.src -e ipv6.dst -e tcp.srcport -e tcp.dstport -e tcp.len -e tcp.analysis.flags 2>/dev/null || true; } | awk -F'\t' -v disordered="$2" -v said="$3" '
     $2 ~ /:icmp/ { next }
     $2 ~ /:(http|http2|websocket|dns|mdns|tls|resp|pgsql|mysql)(:|$)/ { print 1 >said }
     $1 == "" { next }
@@ -92,7 +92,8 @@ excuse() { # FILE WORK NAME SIDE
         done
         [ $matches = 1 ] || continue
         if [ -n "${is[where]:-}" ]; then
-            [ -n "$(tshark -2 -n -r "$file" "${hint[@]}" -Y "${is[where]}" -T fields -e frame.number 2>/dev/null | head -n 1)" ] || continue
+            tshark -2 -n -r "$file" "${hint[@]}" -Y "${is[where]}" -T fields -e frame.number >"$work/where" 2>/dev/null || true
+            [ -s "$work/where" ] || continue
         fi
         : >"$work/frames"
         [ -z "${is[frames]:-}" ] || tshark -2 -n -r "$file" "${hint[@]}" -Y "${is[frames]}" -T fields -e frame.number >"$work/frames" 2>/dev/null || true
@@ -140,7 +141,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tables "$work"
 mkdir "$work/out"
-printf '%s\0' "$@" | xargs -0 -n 1 -P "$JOBS" "$0" --one "$work" "$work/out"
+printf '%s\0' "$@" | xargs -0 -n 1 -P "$JOBS" "$0" --one "$work" "$work/out" || echo "score: some capture could not be looked at" >&2
 find "$work/out" -type f -print0 | sort -z | xargs -0 cat >"$work/all"
 awk -F'\t' -v quiet=$quiet '$2 !~ /^= / && !(quiet && $2 ~ /^\(/) { print $1 ": " $2 }' "$work/all"
 awk -F'\t' -v least="$LEAST" '

@@ -6,6 +6,10 @@ def yes: . == "1" or . == "True" or . == true;
 def plain: gsub("[^!-~]+"; "_") | .[0:200];
 def hex: {"0":0,"1":1,"2":2,"3":3,"4":4,"5":5,"6":6,"7":7,"8":8,"9":9,"a":10,"b":11,"c":12,"d":13,"e":14,"f":15} as $d | ltrimstr("0x") | low | [splits("")] | map(select(. != "")) | reduce .[] as $c (0; . * 16 + $d[$c]);
 def bytes: split(":") | map(hex) | implode;
+# An argument as redis-cli writes it.
+def quoted: def hex2: [(. / 16 | floor), . % 16] | map("0123456789abcdef"[.:. + 1]) | join("");
+    if test("^[!#-&(-\\[\\]-~]+$") then . else "\"" + ([explode[] | if . == 34 then "\\\"" elif . == 92 then "\\\\" elif . == 10 then "\\n" elif . == 13 then "\\r" elif . == 9 then "\\t"
+        elif . < 32 or . > 126 then "\\x" + hex2 else ([.] | implode) end] | join("")) + "\"" end;
 
 def http($frame):
     (all("http.request.method")[0]) as $method | (all("http.response.code")[0]) as $code |
@@ -38,7 +42,7 @@ def tls($frame):
 def redis($frame; $client):
     # A command is an array of strings; everything from the server is an answer, of which errors are facts.
     if $client then
-        (."resp.array" | each | objects | all("resp.bulk_string.value") | select(length > 0) | "REDIS command \($frame) \(map(bytes) | join(" ") | plain)")
+        (."resp.array" | each | objects | all("resp.bulk_string.value") | select(length > 0) | "REDIS command \($frame) \(map(if . == "" then . else bytes end | quoted) | join(" ") | plain)")
     else (all("resp.error")[] | "REDIS error \($frame) \(plain)") end;
 
 def postgresql($frame):
