@@ -48,7 +48,7 @@ theirs() { # FILE WORK TRUE|FALSE [-d HINT]...
     local file=$1 work=$2 order=$3
     shift 3
     tshark -2 -n -r "$file" "$@" -o "tcp.reassemble_out_of_order:$order" -Y "$said" -T json --no-duplicate-keys -J "$layers" >"$work/json" 2>/dev/null || true
-    jq -r --argjson ports "$(jq -cs 'map(select(.protocol == "REDIS").dst.port | tostring) + ["6379"] | unique' "$work/entries")" -f $here/theirs.jq "$work/json" 2>>"$work/errors" | numbered
+    jq -r --argjson ports "$(jq -cs 'map(select(.protocol == "REDIS").dst.port | tostring) + ["6379"] | unique' "$work/entries")" -f $here/theirs.jq "$work/json" 2>>"$work/errors" | numbered || true
 }
 
 # Also notes whether segments are not in order, and whether any of the protocols are there at all.
