@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages of deploy/packages.txt that are missing. Usage: deploy/setup.sh [build] [run] [test]   (all kinds by default)
+# Installs the Debian packages of deploy/packages.txt that are missing. Usage: deploy/setup.sh [build] [run] [test] [captures]   (by default all but the last)
 # Does nothing where all are there. Without root, or on another system than Debian 12, says exactly what is missing and stops with 2.
 set -eu
 list=$(dirname "$0")/packages.txt
