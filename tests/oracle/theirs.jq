@@ -1,7 +1,7 @@
 # Facts, one a line, of what tshark says: from `tshark -T json --no-duplicate-keys` over the layers that tests/oracle/score.sh asks for.
 def all($key): [.. | objects | select(has($key)) | .[$key] | if type == "array" then .[] else . end];
 def each: if type == "array" then .[] elif . == null then empty else . end;
-def low: ascii_downcase;
+def low: if type == "array" then .[0] else . end | strings | ascii_downcase;
 def yes: . == "1" or . == "True" or . == true;
 def plain: gsub("[^!-~]+"; "_") | .[0:200];
 def hex: {"0":0,"1":1,"2":2,"3":3,"4":4,"5":5,"6":6,"7":7,"8":8,"9":9,"a":10,"b":11,"c":12,"d":13,"e":14,"f":15} as $d | ltrimstr("0x") | low | [splits("")] | map(select(. != "")) | reduce .[] as $c (0; . * 16 + $d[$c]);
