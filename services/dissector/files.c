@@ -67,6 +67,27 @@ static int run_plan(const struct dissector_options *o, const struct input_plan *
     return local_run(&direct, (uint32_t)o->workers, &progress, result, error);
 }
 
+static uint64_t counted(const struct stage_result *result, const char *name)
+{
+    for (uint32_t i = 0; i < result->counters_count; i++)
+        if (strcmp(result->counters[i].name, name) == 0)
+            return result->counters[i].value;
+    return 0;
+}
+
+/* The closing line: what came of it, and what was no call's. */
+static void tell_result(const struct stage_result *result, const char *output)
+{
+    static const struct { const char *counter, *text; } apart[] = {
+        { "not_ip_packets", "hold no IP" }, { "other_ip_packets", "are neither TCP nor UDP" }, { "malformed_packets", "have headers that are cut or nonsense" },
+    };
+    fprintf(stderr, "dissector: %" PRIu64 " entries of %" PRIu64 " packets in %s", result->entries, result->packets, output);
+    for (size_t i = 0; i < sizeof apart / sizeof *apart; i++)
+        if (counted(result, apart[i].counter))
+            fprintf(stderr, "; %" PRIu64 " packets %s", counted(result, apart[i].counter), apart[i].text);
+    fputc('\n', stderr);
+}
+
 int files_run(const struct dissector_options *o)
 {
     static struct stage_result result;
@@ -94,6 +115,6 @@ int files_run(const struct dissector_options *o)
         return r == -EINVAL ? 2 : 1;
     }
     if (strcmp(o->output, "-") != 0)
-        fprintf(stderr, "dissector: %" PRIu64 " entries of %" PRIu64 " packets in %s\n", result.entries, result.packets, o->output);
+        tell_result(&result, o->output);
     return watcher.problems ? 3 : 0;
 }

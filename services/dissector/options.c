@@ -51,7 +51,7 @@ const struct option_command dissector_command = {
                 "dissector --input incident-42/ --format sqlite --output incident-42.sqlite --workers 4\n"
                 "tcpdump -w - -i eth0 | dissector --input - | jq 'select(.protocol == \"DNS\") | .dns_questions'\n"
                 "dissector --server nats://bus:4222 --store /srv/snapshots --workers 2",
-    .exit_codes = "0  done, or stopped as asked\n1  could not start or go on\n2  wrong use\n3  done, and some input was not whole",
+    .exit_codes = "0  done, or stopped as asked\n1  could not start or go on\n2  wrong use\n3  done, and some input was not whole, or held packets of a link type that is not known",
     .options = rows,
     .options_count = sizeof rows / sizeof *rows,
     .more_field = FIELD(service.lifecycle),

@@ -1,10 +1,12 @@
 #include "services/dissector/input/input.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "capfile/segment_index.h"
+#include "packet/link_name.h"
 #include "services/dissector/input/reader.h"
 
 #define MAGIC_BYTES 4u
@@ -212,6 +214,19 @@ static int go_on(struct input_reader *r, size_t needed)
     return more;
 }
 
+/* The input is over: whether packets of it could not be looked into. Stands behind what else was wrong. */
+static void say_unread(struct input_reader *r)
+{
+    char known[PACKET_LINKS_TEXT_MAX];
+    size_t at = strlen(r->problem);
+    if (r->unread == 0 || r->unread_said)
+        return;
+    r->unread_said = true;
+    packet_links_known(known, sizeof known);
+    snprintf(r->problem + at, sizeof r->problem - at, "%s%" PRIu64 " packets are not read, of link type %u (%s)%s; known are %s", at ? "; " : "", r->unread, r->unread_link,
+             packet_link_name(r->unread_link), r->unread_many ? " and others" : "", known);
+}
+
 int input_next(struct input_reader *r, struct input_packet *packets, uint32_t most)
 {
     uint32_t count = 0, before = r->frame;
@@ -238,6 +253,8 @@ int input_next(struct input_reader *r, struct input_packet *packets, uint32_t mo
             e = e > 0 ? 0 : e;
         }
     }
+    if (count == 0)
+        say_unread(r);
     r->counters.packets += count;
     r->counters.frames += r->frame - before;
     return e < 0 ? e : (int)count;

@@ -10,7 +10,7 @@
 #include "services/dissector/input/input.h"
 #include "services/dissector/input/source.h"
 
-#define INPUT_PROBLEM_TEXT_MAX 256
+#define INPUT_PROBLEM_TEXT_MAX 400      /* two sentences, one of them with the names of the link types */
 
 struct input_reader {
     const struct input *input;
@@ -25,6 +25,9 @@ struct input_reader {
     const struct segment_block *block;  /* the one being read */
     const uint8_t *content;             /* its start; NULL: none */
     uint32_t block_frame;               /* the last frame before it */
+    uint64_t unread;                    /* packets of link types that are not known; the first one is `unread_link` */
+    uint32_t unread_link;
+    bool unread_many, unread_said;
     struct input_counters counters;
     char problem[INPUT_PROBLEM_TEXT_MAX];
 };

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <stdlib.h>
+#include "packet/packet.h"
 #include "services/dissector/input/reader.h"
 
 #define AHEAD_BYTES 2048 /* packets are read for the first time here: some four ahead are asked of the memory (a twentieth of the time; the processor by itself stops at the end of each page) */
@@ -17,6 +18,10 @@ static inline bool give(struct input_reader *r, struct input_packet *packet)
     packet->frame = r->frame;
     packet->input = r->number;
     packet->node = r->input->node;
+    if (packet->link_type != PACKET_LINK_ETHERNET && !packet_knows_link(packet->link_type)) {
+        r->unread_link = r->unread++ ? r->unread_link : packet->link_type;
+        r->unread_many = r->unread_many || r->unread_link != packet->link_type;
+    }
     r->counters.bytes += packet->captured;
     r->counters.truncated += packet->captured < packet->length;
     return true;

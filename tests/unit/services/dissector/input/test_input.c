@@ -284,6 +284,38 @@ static void frames_as_wireshark_counts(void **state)
     }
 }
 
+/* Packets that nobody can look into are given out, and told at the end, with what else was wrong. */
+static void unknown_link_types(void **state)
+{
+    (void)state;
+    classic_header(0xa1b2c3d4, false, 105);
+    for (uint32_t i = 0; i < 3; i++)
+        classic_packet(false, false, i, 0, 20);
+    save();
+    read_input(&plain, 2);
+    assert_int_equal(found.count, 3);
+    assert_non_null(strstr(found.problem, "3 packets are not read, of link type 105 (IEEE802_11); known are NULL, ETHERNET"));
+    assert_int_equal(found.counters.torn, 0);
+    used -= 1;
+    save();
+    read_input(&plain, 2);
+    assert_non_null(strstr(found.problem, "behind frame 2; 2 packets are not read"));
+    used = 0;
+    section_and_interfaces();
+    used += pcapng_put_interface(file + used, 189, "usbmon", NULL);
+    used += pcapng_put_interface(file + used, 60000, "", NULL);
+    epb(0, 1, 1);
+    epb(3, 2, 2);
+    save();
+    read_input(&plain, 2);
+    assert_non_null(strstr(found.problem, "1 packets are not read, of link type 189 (USB_LINUX); known"));
+    epb(4, 3, 3);
+    save();
+    read_input(&plain, 2);
+    assert_int_equal(found.count, 3);
+    assert_non_null(strstr(found.problem, "2 packets are not read, of link type 189 (USB_LINUX) and others; known"));
+}
+
 static void windows(void **state)
 {
     (void)state;
@@ -490,7 +522,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(classic_kinds), TEST(torn_classic), TEST(nonsense_is_told), TEST(frames_as_wireshark_counts), TEST(windows), TEST(any_lz4_frame), TEST(standard_input), TEST(segments),
+        TEST(classic_kinds), TEST(torn_classic), TEST(nonsense_is_told), TEST(frames_as_wireshark_counts), TEST(unknown_link_types), TEST(windows), TEST(any_lz4_frame), TEST(standard_input), TEST(segments),
         TEST(damaged_segments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
