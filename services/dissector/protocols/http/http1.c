@@ -13,13 +13,11 @@
 enum phase { PHASE_HEAD, PHASE_LENGTH, PHASE_UNTIL_CLOSE, PHASE_CHUNK_SIZE, PHASE_CHUNK, PHASE_CHUNK_END, PHASE_TRAILERS, PHASE_LOST };
 enum tag { TAG_ORDINARY, TAG_HEAD, TAG_CONNECT };
 #define AGAIN INT64_MIN             /* a step that consumed nothing, but changed the phase */
-#define TRAILERS_BYTES_MAX CONVERSATION_HEADERS_MAX
 
 struct half {
     uint8_t phase;
     bool may_lack_body;             /* a response whose request is not known: it may answer HEAD */
-    uint32_t scanned;               /* of a head that is not whole yet */
-    uint32_t trailers;              /* bytes of them so far */
+    uint32_t scanned;               /* of a head, or trailers, that are not whole yet */
     uint64_t left;                  /* of the body or the chunk */
     struct message *message;        /* whose body is under way */
     struct http_body body;
@@ -278,25 +276,24 @@ static int64_t step_chunk_line(struct conversation *c, enum side side, struct ha
     if (n > 0) {
         conversation_last(c, side, half->message, data + n - 1);
         half->phase = half->left ? PHASE_CHUNK : PHASE_TRAILERS;
-        half->trailers = 0;
     }
     return n;
 }
 
-/* A line of trailers at a time; nothing is kept of them. */
+/* Behind the last chunk nearly always stands just the empty line. */
 static int64_t step_trailers(struct conversation *c, enum side side, struct half *half, const uint8_t *data, size_t size)
 {
-    const uint8_t *end = memchr(data, '\n', size);
-    size_t n = end ? (size_t)(end - data) + 1 : size;
-    if (half->trailers + n > TRAILERS_BYTES_MAX)
-        return give_up_chunks(c, side, half);
-    if (!end)
-        return 0;
-    half->trailers += (uint32_t)n;
-    conversation_last(c, side, half->message, end);
-    if (n == 1 || (n == 2 && data[0] == '\r'))
-        finish_message(c, side, PHASE_HEAD);
-    return (int64_t)n;
+    int64_t n = data[0] == '\n' ? 1 : data[0] == '\r' && size > 1 && data[1] == '\n' ? 2 : 0;
+    if (n == 0) {
+        struct http_headers trailers;
+        n = http1_read_trailers(data, size, &half->scanned, &trailers);
+        if (n <= 0)
+            return n < 0 ? give_up_chunks(c, side, half) : 0;
+        http_write_trailers(half->message, side == SIDE_SERVER, &trailers);
+    }
+    conversation_last(c, side, half->message, data + n - 1);
+    finish_message(c, side, PHASE_HEAD);
+    return n;
 }
 
 static int64_t step(struct conversation *c, enum side side, struct half *half, const uint8_t *data, size_t size)

@@ -335,3 +335,16 @@ int64_t http1_read_chunk_size(const uint8_t *data, size_t size, uint64_t *ret)
     *ret = value;
     return end - data + 1;
 }
+
+int64_t http1_read_trailers(const uint8_t *data, size_t size, uint32_t *scanned, struct http_headers *ret)
+{
+    size_t look = size < CONVERSATION_HEADERS_MAX ? size : CONVERSATION_HEADERS_MAX, end = find_end(data, look, *scanned < look ? *scanned : look);
+    if (!end) {
+        *scanned = size > 2 ? (uint32_t)look - 2 : 0; /* the end may be half here */
+        return size >= CONVERSATION_HEADERS_MAX ? -EBADMSG : 0;
+    }
+    *scanned = 0;
+    http_headers_begin(ret);
+    (void)read_lines((const char *)data, (const char *)data + end, ret);
+    return (int64_t)end;
+}

@@ -34,6 +34,8 @@ int64_t http1_read_head(const uint8_t *data, size_t size, bool response, uint32_
 enum http1_framing { HTTP1_NO_BODY, HTTP1_LENGTH, HTTP1_CHUNKED, HTTP1_UNTIL_CLOSE, HTTP1_UNKNOWN /* a conflict: its end cannot be told */ };
 /* By the headers alone: what HEAD, CONNECT and the status have to say comes before. */
 enum http1_framing http1_body_framing(const struct http_headers *h, bool response, uint64_t *ret_length);
+/* The trailers behind the last chunk, to their empty line (RFC 9112 section 7.1.2): bytes of them, 0: not whole yet, -EBADMSG: longer than CONVERSATION_HEADERS_MAX. *scanned as above; *ret borrows the data. */
+int64_t http1_read_trailers(const uint8_t *data, size_t size, uint32_t *scanned, struct http_headers *ret);
 /* A chunk's first line ("1a;name=value"): bytes of it with its line end, 0: not whole yet, -EBADMSG. */
 int64_t http1_read_chunk_size(const uint8_t *data, size_t size, uint64_t *ret);
 #endif

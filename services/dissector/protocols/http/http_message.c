@@ -258,3 +258,10 @@ void http_write_response(struct message *m, const char *version, const struct ht
         message_summary(m, summary, sizeof summary - 1);
     }
 }
+
+void http_write_trailers(struct message *m, bool response, const struct http_headers *h)
+{
+    http_pairs_write(m, response ? HTTP_RESPONSE_TRAILERS : HTTP_REQUEST_TRAILERS, h->at, h->count, HTTP_OTHER, ", ");
+    if (h->full)
+        message_incomplete(m, TRUNCATED);
+}

@@ -53,6 +53,9 @@ void http_write_request(struct message *m, struct http_text method, struct http_
 /* response.headers (without Set-Cookie), response.cookies, response.set_cookies, response_headers_size and, where version is not NULL, http_version. The status is message->status, which the parser sets. */
 void http_write_response(struct message *m, const char *version, const struct http_headers *h, uint64_t headers_size);
 
+/* request.trailers or response.trailers: the fields behind a body. Written once for a message. */
+void http_write_trailers(struct message *m, bool response, const struct http_headers *h);
+
 #define HTTP_CODINGS_MAX 4u         /* more on one body are an attack */
 #define HTTP_CONTENT_TYPE_MAX 128u  /* of it is kept; longer ones have long parameters that nothing here reads */
 /* A body on its way: its first CONVERSATION_BODY_MAX bytes and the size of all of it. All zeros is an empty one. */

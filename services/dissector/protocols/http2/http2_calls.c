@@ -101,12 +101,23 @@ static void write_request(struct http2_calls *calls, struct http2_stream *stream
     begin_half(calls, stream, SIDE_CLIENT, block);
 }
 
+/* What stands behind a body; a second such block is not HTTP any more. */
+static void write_trailers(struct http2_calls *calls, struct http2_half *half, enum side side, const struct http2_block *block)
+{
+    if (block->unknown)
+        message_incomplete(half->message, HPACK);
+    if (half->trailers)
+        return;
+    half->trailers = true;
+    http_write_trailers(half->message, side == SIDE_SERVER, &block->headers);
+    count_values(calls, half);
+}
+
 static void client_headers(struct http2_calls *calls, struct conversation *c, struct http2_stream *stream, uint32_t id, const struct http2_block *block, const uint8_t *first, const uint8_t *last)
 {
     struct http2_half *half = stream ? &stream->halves[SIDE_CLIENT] : NULL;
-    if (half && half->message) { /* trailers */
-        if (block->unknown)
-            message_incomplete(half->message, HPACK);
+    if (half && half->message) {
+        write_trailers(calls, half, SIDE_CLIENT, block);
         conversation_last(c, SIDE_CLIENT, half->message, last);
         return;
     }
@@ -122,11 +133,10 @@ static void client_headers(struct http2_calls *calls, struct conversation *c, st
     write_request(calls, stream, m, block);
 }
 
-static void server_trailers(struct conversation *c, struct http2_stream *stream, const struct http2_block *block, const uint8_t *last)
+static void server_trailers(struct http2_calls *calls, struct conversation *c, struct http2_stream *stream, const struct http2_block *block, const uint8_t *last)
 {
     struct message *m = stream->halves[SIDE_SERVER].message;
-    if (block->unknown)
-        message_incomplete(m, HPACK);
+    write_trailers(calls, &stream->halves[SIDE_SERVER], SIDE_SERVER, block);
     if ((stream->grpc || stream->unsure) && !stream->grpc_status && grpc_write_status(m, &block->headers))
         stream->grpc = stream->grpc_status = true;
     conversation_last(c, SIDE_SERVER, m, last);
@@ -155,8 +165,7 @@ static void begin_with_trailers(struct http2_calls *calls, struct conversation *
     else
         message_incomplete(half->message, GAP);
     stream->unsure = true;
-    server_trailers(c, stream, block, last);
-    count_values(calls, half);
+    server_trailers(calls, c, stream, block, last);
 }
 
 static void server_headers(struct http2_calls *calls, struct conversation *c, struct http2_stream *stream, uint32_t id, const struct http2_block *block, bool end_stream, const uint8_t *first,
@@ -176,7 +185,7 @@ static void server_headers(struct http2_calls *calls, struct conversation *c, st
         half->message = NULL;
     }
     if (half->message)
-        server_trailers(c, stream, block, last);
+        server_trailers(calls, c, stream, block, last);
     else if (block->status == 0 && (half->data || !block->unknown))
         begin_with_trailers(calls, c, stream, block, first, last);
     else

@@ -55,7 +55,7 @@ static void clean_half(struct http2_streams *t, struct http2_half *half)
     grpc_sizes_free(&half->grpc);
     half->message = NULL;
     half->values = 0;
-    half->ended = half->data = half->gap = false;
+    half->ended = half->data = half->gap = half->trailers = false;
 }
 
 static void free_stream(struct http2_streams *t, struct http2_stream *s)

@@ -18,6 +18,7 @@ struct http2_half {
     struct http_body body;
     struct grpc_sizes grpc;
     uint32_t values;                /* bytes of the message's values that the table has counted */
+    bool trailers;                  /* have been written */
     bool ended, data, gap;          /* END_STREAM seen; some DATA seen; bytes may have been lost since the stream began */
 };
 struct http2_stream {

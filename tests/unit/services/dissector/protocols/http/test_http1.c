@@ -65,7 +65,35 @@ static void chunked_bodies_are_put_together(void **state)
         CLIENT(GET("/2")),
         SERVER(OK("x", "1")),
     };
-    CHECK(script, "request.body=hello world|request_body_size=11|response.body=0123456789|response_body_size=10|incomplete=", "path=/2|response.body=x");
+    CHECK(script, "request.body=hello world|request_body_size=11|request.trailers=trailer=t|response.trailers=|response.body=0123456789|response_body_size=10|incomplete=", "path=/2|response.body=x");
+}
+
+/* Fields behind the last chunk: kept apart from the headers, with secrets taken out; what is too long ends the message. */
+static void trailers_are_kept(void **state)
+{
+    (void)state;
+    static const struct line script[] = {
+        CLIENT("POST /1 HTTP/1.1\r\nHost: h\r\nX: head\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Sum: 1\r\nAuthorization: Bearer secret\r\nx-sum:2\r\n\r\n"),
+        SERVER("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nb\r\n0\nFolded: one\n two\nServer-Timing: db;dur=3\n\n"),
+        CLIENT(GET("/2")), SERVER(OK("x", "1")),
+    };
+    CHECK(script, "path=/1|request.headers=host=h, x=head, transfer-encoding=chunked|request.trailers=x-sum=1, 2, authorization=Bearer [redacted]|request.body=a|"
+                  "response.headers=transfer-encoding=chunked|response.trailers=folded=one two, server-timing=db;dur=3|response.body=b|incomplete=", "path=/2|response.trailers=|response.body=x");
+    struct rig *rig = rig_new(80, REDACT_ON);
+    static char line[1024];
+    memset(line, 'x', sizeof line);
+    memcpy(line, "X-Long: ", 8);
+    memcpy(line + sizeof line - 2, "\r\n", 2);
+    rig_say(rig, SIDE_CLIENT, GET("/long"), -1);
+    rig_say(rig, SIDE_SERVER, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n", -1);
+    for (int i = 0; i < 70; i++)
+        rig_say(rig, SIDE_SERVER, line, sizeof line);
+    rig_finish(rig);
+    assert_int_equal(rig_count(rig), 1);
+    assert_string_equal(rig_text(rig, 0, "response.body"), "ok");
+    assert_string_equal(rig_text(rig, 0, "response.trailers"), "");
+    assert_string_equal(rig_text(rig, 0, "incomplete"), "truncated");
+    rig_free(rig);
 }
 
 static void bodies_end_where_they_should(void **state)
@@ -418,7 +446,7 @@ static void large_heads_are_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_request_and_its_response_are_one_entry), cmocka_unit_test(secrets_do_not_come_through), cmocka_unit_test(chunked_bodies_are_put_together), cmocka_unit_test(bodies_end_where_they_should),
+        cmocka_unit_test(a_request_and_its_response_are_one_entry), cmocka_unit_test(secrets_do_not_come_through), cmocka_unit_test(chunked_bodies_are_put_together), cmocka_unit_test(trailers_are_kept), cmocka_unit_test(bodies_end_where_they_should),
         cmocka_unit_test(loose_lines_are_read), cmocka_unit_test(pipelined_requests_get_their_own_responses), cmocka_unit_test(faulty_requests_are_shown), cmocka_unit_test(what_ends_nowhere_is_truncated), cmocka_unit_test(smuggled_requests_are_shown), cmocka_unit_test(a_response_may_come_early),
         cmocka_unit_test(lost_bytes_of_bodies_are_counted), cmocka_unit_test(a_hole_inside_a_body_parts_no_pair), cmocka_unit_test(after_a_gap_the_next_message_is_found), cmocka_unit_test(a_second_hole_does_not_hide_the_first), cmocka_unit_test(a_lost_head_request_costs_no_response),
         cmocka_unit_test(a_stream_that_began_before_is_read_from_its_next_message), cmocka_unit_test(the_end_of_the_capture_is_said), cmocka_unit_test(times_are_those_of_the_packets),

@@ -148,6 +148,9 @@ static void check_everything(struct rig *rig)
     assert_field(rig, 1, "status_code", "201");
     assert_field(rig, 1, "response.body", "created");
     assert_field(rig, 1, "response.headers", "server=s");
+    assert_field(rig, 1, "request.trailers", "x-checksum=1");
+    assert_field(rig, 1, "response.trailers", "x-trailer=t");
+    assert_field(rig, 0, "response.trailers", "");
     assert_field(rig, 1, "incomplete", "");
     assert_field(rig, 2, "path", "/second");
     assert_field(rig, 2, "incomplete", "truncated");
