@@ -131,6 +131,8 @@ check_calls() {
             printf "%s:%d: banned: %s)\n", FILENAME, FNR, substr(line, RSTART + 1, RLENGTH - 1)
         if (FILENAME ~ /^lib\// && match(line, /[^A-Za-z0-9_](exit)[ ]*\(/))
             printf "%s:%d: banned: a library does not end the process\n", FILENAME, FNR
+        if (FILENAME !~ /^(tests\/unit\/)?lib\/mem\// && match(line, /[^A-Za-z0-9_]malloc_trim[ ]*\(/))
+            printf "%s:%d: banned: malloc_trim is called by mem_trim only\n", FILENAME, FNR
     }'
 }
 

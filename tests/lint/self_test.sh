@@ -77,6 +77,7 @@ case_of none tests/tools/x.c '    system("lz4");\n'
 case_of banned lib/units/x.c '    exit(1);\n'
 case_of none services/a/x.c '    exit(1);\n'
 case_of none lib/units/x.c '    _exit(1);\n'
+case_of banned services/a/x.c '    (void)malloc_trim(0);\n'
 case_of untested lib/units/y.c 'int y;\n'
 echo lib/units/y.c >"$work/lists/untested.txt"
 case_of none lib/units/y.c 'int y;\n'

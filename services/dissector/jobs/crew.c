@@ -1,11 +1,11 @@
 #include "services/dissector/jobs/crew.h"
 #include <inttypes.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "log/log.h"
+#include "mem/trim.h"
 #include "services/dissector/jobs/attempt.h"
 #include "services/dissector/jobs/coordinate.h"
 #include "services/dissector/jobs/events.h"
@@ -175,7 +175,7 @@ static void *worker_thread(void *context)
             usleep(BUS_AWAY_WAIT_US);
         } else if (!rested) { /* what the items took is not needed until the next one */
             attempt_forget(&memory);
-            (void)malloc_trim(0);
+            mem_trim();
             rested = true;
         }
     }

@@ -3,13 +3,13 @@
 #include "http/token.h"
 #include "log/log.h"
 #include "mem/cleanup.h"
+#include "mem/trim.h"
 #include "services/snapshotter/answers/answers.h"
 #include "services/snapshotter/export/export.h"
 #include "services/snapshotter/jobs/manifest.h"
 #include "units/units.h"
 #include <errno.h>
 #include <inttypes.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,7 +198,7 @@ static void download_released(void *context)
     export_close(download->export);
     download_end(download->exports);
     free(download);
-    (void)malloc_trim(0); /* the merge's memory goes back to the node */
+    mem_trim(); /* the merge's memory goes back to the node */
 }
 
 static void refuse(struct http_answer *answer, int status, const char *text)

@@ -1,5 +1,6 @@
 #include "services/snapshotter/jobs/worker.h"
 #include "log/log.h"
+#include "mem/trim.h"
 #include "services/snapshotter/jobs/events.h"
 #include "services/snapshotter/jobs/intake.h"
 #include "services/snapshotter/jobs/job.h"
@@ -9,7 +10,6 @@
 #include "units/units.h"
 #include <errno.h>
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -136,7 +136,7 @@ static void run(struct job *job)
     finish(job, verdict, began_ns);
     jobs_drop(job->service->jobs, job);
     job_release(job);
-    (void)malloc_trim(0); /* what a job took is not needed until the next one */
+    mem_trim(); /* what a job took is not needed until the next one */
 }
 
 static void *worker_thread(void *context)
