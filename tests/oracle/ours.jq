@@ -3,6 +3,7 @@ def low: ascii_downcase;
 def plain: gsub("[^!-~]+"; "_") | .[0:200];
 def hex4: . as $n | [12, 8, 4, 0] | map(($n / pow(2; .) | floor) % 16 | "0123456789abcdef"[.:. + 1]) | join("");
 def question: ((.dns_questions // [""])[0] | plain | low | if . == "." then "<root>" else . end) + "/" + ((.dns_question_types // [""])[0] | if . == "" then "" else ($types[.] // ltrimstr("TYPE") | tostring) end);
+def key: [.src, .dst] | map("\(.ip)_\(.port)") | sort | join("-");
 def pair($name): if .request_at and .response_at then "\($name) pair \(.request_at.frame) \(.response_at.frame)" else empty end;
 
 def http:
@@ -27,32 +28,42 @@ def dns:
         else empty end),
     (if .dns_request and .dns_response then pair("DNS") else empty end);
 def tls:
-    (.response_at.frame // .request_at.frame) as $last |
+    key as $key | (.response_at.frame // .request_at.frame) as $last |
     (if .tls_request_size then "TLS client \(.request_at.frame) name=\(.tls_sni // "") ja3=\(.tls_ja3 // "") alpn=\(.tls_alpn_offered // [] | map(plain) | join(","))" else empty end),
     (if .tls_response_size and .tls_ja3s then "TLS server \($last) version=\(.tls_version // "" | if test("draft") then "0x7f" + (capture("draft (?<n>[0-9]+)").n | tonumber | hex4 | .[2:]) else $versions[.] // . end) cipher=\($ciphers[.tls_cipher // ""] // .tls_cipher) ja3s=\(.tls_ja3s // "")" else empty end),
     (if .tls_alpn then "TLS chosen \($last) alpn=\(.tls_alpn | plain)" else empty end),
-    (if .tls_certificate_serial then "TLS certificate \(.tls_certificate_serial | sub("^0+(?=.)"; ""))" else empty end),
-    (if .tls_alert then "TLS alert \(.tls_alert | sub("^[a-z]* "; "") | ($alerts[.] // .))" else empty end);
+    (if .tls_certificate_serial then "TLS certificate \($key) \(.tls_certificate_serial | sub("^0+(?=.)"; ""))" else empty end),
+    (if .tls_alert then "TLS alert \($key) \(.tls_alert | sub("^[a-z]* "; "") | ($alerts[.] // .))" else empty end);
 def redis:
     (if .request_at then "REDIS command \(.request_at.frame) \(.redis_command // "" | plain)" else empty end),
+    pair("REDIS"),
     (if .redis_error then "REDIS error \(.response_at.frame) \(.redis_error | plain)" else empty end);
 def postgresql:
-    .postgresql_command as $c |
+    key as $key | .postgresql_command as $c |
     (if $c == "Query" then "POSTGRESQL query \(.request_at.frame) \(.postgresql_query // "" | plain)"
-    elif $c == "Execute" then "POSTGRESQL execute \(.request_at.frame)", (.postgresql_query // empty | "POSTGRESQL parse \(plain)")
-    elif $c == "Parse" then "POSTGRESQL parse \(.postgresql_query // "" | plain)"
+    elif $c == "Execute" then "POSTGRESQL execute \(.request_at.frame)", (.postgresql_query // empty | "POSTGRESQL parse \($key) \(plain)")
+    elif $c == "Parse" then "POSTGRESQL parse \($key) \(.postgresql_query // "" | plain)"
     elif $c == "SSLRequest" then "POSTGRESQL ssl \(.request_at.frame)"
     elif $c == "StartupMessage" then "POSTGRESQL startup \(.request_at.frame) user=\(.postgresql_user // "" | plain)"
     else empty end),
-    (if .postgresql_error_code then "POSTGRESQL error \(.postgresql_error_code)" else empty end),
-    (if .postgresql_command_tag and $c != "SSLRequest" then (.postgresql_command_tag | split(", ")[] | "POSTGRESQL tag \(plain)") else empty end);
+    (if (.request_at and .response_at) and ($c == "Query" or $c == "Execute" or $c == "StartupMessage" or ($c == "Parse" and .postgresql_error_code)) then pair("POSTGRESQL"),
+        (if .postgresql_error_message // "" | startswith("not executed") then "POSTGRESQL answer \(.request_at.frame) skipped"
+        elif .postgresql_error_code then "POSTGRESQL answer \(.request_at.frame) error=\(.postgresql_error_code)"
+        elif $c == "StartupMessage" then empty
+        else "POSTGRESQL answer \(.request_at.frame) \(.postgresql_command_tag // "" | gsub(", "; ",") | plain)" + (if .postgresql_command_tag // "" | test("(^|, )(SELECT|SHOW|FETCH)") then " rows=\(.postgresql_rows // 0)" else "" end) end)
+    else empty end),
+    (if .postgresql_error_code then "POSTGRESQL error \($key) \(.postgresql_error_code)" else empty end),
+    (if .postgresql_command_tag and $c != "SSLRequest" then (.postgresql_command_tag | split(", ")[] | "POSTGRESQL tag \($key) \(plain)") else empty end);
 def mysql:
-    .mysql_command as $c |
+    key as $key | .mysql_command as $c |
     (if $c == "HANDSHAKE" then "MYSQL login \(.request_at.frame) user=\(.mysql_user // "" | plain)"
     elif $c == "SSL_REQUEST" then "MYSQL tls \(.request_at.frame)"
     elif ($c // "" | startswith("COM_")) and .request_at then "MYSQL command \(.request_at.frame) \($commands[$c] // $c) \(if $c == "COM_QUERY" or $c == "COM_STMT_PREPARE" then .mysql_query elif $c == "COM_INIT_DB" then .mysql_database else null end // "" | plain)"
     else empty end),
-    (if .mysql_server_version then "MYSQL greeting \(.mysql_server_version)" else empty end),
+    (if .mysql_server_version then "MYSQL greeting \($key) \(.mysql_server_version)" else empty end),
+    (if .request_at and .response_at and .mysql_command != "SSL_REQUEST" then pair("MYSQL"),
+        (if .mysql_error_code then "MYSQL answer \(.request_at.frame) error=\(.mysql_error_code)" elif $c == "HANDSHAKE" then empty else "MYSQL answer \(.request_at.frame) affected=\(.mysql_affected_rows // 0)" end)
+    else empty end),
     (if .mysql_error_code then "MYSQL error \(.response_at.frame) \(.mysql_error_code)" else empty end);
 def tcp:
     [["\(.src.ip) \(.src.port)", "\(.conn_local_pkts // 0)/\(.conn_local_bytes // 0)"], ["\(.dst.ip) \(.dst.port)", "\(.conn_remote_pkts // 0)/\(.conn_remote_bytes // 0)"]] | sort | "TCP connection \(.[0][0]) \(.[1][0]) \(.[0][1]) \(.[1][1])";

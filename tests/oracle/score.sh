@@ -6,7 +6,7 @@
 #   LEAST  percent of agreement below which a protocol fails (99)
 # Facts, one a line, are made of both (theirs.jq, ours.jq, and connections here) and compared as sorted lines. A message's frame is that of its last byte, as tshark shows reassembled messages.
 # Where segments are not in order, tshark runs twice, once with them put in order, once without: the one loses messages behind a gap, the other those in swapped segments; the union counts.
-# So does it where it looks for a protocol at known ports alone: once as it is, once told the port.
+# So does it where it does not look for a protocol at a port: once as it is, once told the port.
 # A difference is excused by a rule of tests/tshark-rules alone; see README there. --quiet lists those without a rule only. Ends with 1 where a protocol is below LEAST.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -38,33 +38,54 @@ tables() {
 numbered() { awk 'NF && !(/^POSTGRESQL parse / && times[$0]) { n = ++times[$0]; print $0 (n > 1 ? " #" n : "") }'; }
 own_numbered() { awk -F'\t' -v OFS='\t' 'NF && !($3 ~ /^POSTGRESQL parse / && times[$3]) { n = ++times[$3]; if (n > 1) $3 = $3 " #" n; print }'; }
 
-# Where tshark looks for a protocol at known ports alone: the ports on which the dissector found it.
-hints() {
-    jq -r 'select(.dst.port) | if .protocol == "GRPC" or (.protocol == "HTTP" and .http_version == "2") then "tcp.port==\(.dst.port),http2" elif .protocol == "REDIS" then "tcp.port==\(.dst.port),resp"
-        elif .protocol == "POSTGRESQL" then "tcp.port==\(.dst.port),pgsql" elif .protocol == "MYSQL" then "tcp.port==\(.dst.port),mysql" else empty end' "$1" | sort -u
+# What tshark does not see by itself (it looks for some protocols at known ports alone, and on a port that is one protocol's for no other): the ports on which the dissector found it.
+hints() { # WORK
+    jq -r 'select(.dst.port and .request_at) | (if .protocol == "GRPC" or (.protocol == "HTTP" and .http_version == "2") then "http2" else {HTTP: "http", REDIS: "resp", POSTGRESQL: "pgsql", MYSQL: "mysql", TLS: "tls", DNS: "dns"}[.protocol] // empty end) as $name
+        | "\(.request_at.frame) \(.dst.port) \($name)"' "$1/entries" | awk -v seen="$1/frames" '
+    BEGIN { while ((getline line <seen) > 0) { split(line, f, " "); said[f[1]] = ":" f[3] ":" } }
+    said[$1] && index(said[$1], ":" $3 ":") == 0 && !($3 == "dns" && said[$1] ~ /:mdns:/) { print (said[$1] ~ /:udp:/ ? "udp" : "tcp") ".port==" $2 "," $3 }' | sort -u
 }
 
 theirs() { # FILE WORK TRUE|FALSE [-d HINT]...
     local file=$1 work=$2 order=$3
     shift 3
     tshark -2 -n -r "$file" "$@" -o "tcp.reassemble_out_of_order:$order" -Y "$said" -T json --no-duplicate-keys -J "$layers" >"$work/json" 2>/dev/null || true
-    jq -r --argjson ports "$(jq -cs 'map(select(.protocol == "REDIS").dst.port | tostring) + ["6379"] | unique' "$work/entries")" -f $here/theirs.jq "$work/json" 2>>"$work/errors" | numbered || true
+    jq -r --argjson ports "$(jq -cs 'map(select(.protocol == "REDIS").dst.port | tostring) + ["6379"] | unique' "$work/entries")" --slurpfile frames "$work/keys" \
+        "\$frames[0] as \$keys | \$frames[1] as \$gaps | $(cat $here/theirs.jq)" "$work/json" 2>>"$work/errors" | numbered || true
 }
 
-# Also notes whether segments are not in order, and whether any of the protocols are there at all.
-# Packets and payload bytes of each side of a connection; addresses are the innermost ones.
-connections() { # FILE DISORDERED SAID
-    : >"$2"
-    : >"$3"
-    { tshark -2 -n -r "$1" -T fields -E occurrence=l -e tcp.stream -e frame.protocols -e ip.src -e ip.dst -e ipv6.src -e ipv6.dst -e tcp.srcport -e tcp.dstport -e tcp.len -e tcp.analysis.flags 2>/dev/null || true; } | awk -F'\t' -v disordered="$2" -v said="$3" '
+# Packets and payload bytes of each side of a connection; addresses are the innermost ones. Leaves in WORK: `frames` (frame, endpoints, protocols), the same as JSON and gaps in `keys`, `disordered` where segments are not in order, and
+# `said` where one of the protocols is there at all.
+connections() { # FILE WORK
+    : >"$2/disordered"
+    : >"$2/said"
+    { tshark -2 -n -r "$1" -T fields -E occurrence=l -e tcp.stream -e frame.protocols -e ip.src -e ip.dst -e ipv6.src -e ipv6.dst -e tcp.srcport -e tcp.dstport -e tcp.len -e tcp.analysis.flags \
+        -e frame.number -e udp.srcport -e udp.dstport -e tcp.analysis.lost_segment -e tcp.analysis.ack_lost_segment 2>/dev/null || true; } | awk -F'\t' -v work="$2" '
+    BEGIN { printf "{" >work "/keys"; printf "" >work "/frames" }
+    END {
+        n = 0
+        printf "}\n{" >work "/keys"
+        for (key in gaps) printf "%s\"%s\":[%s]", (n++ ? "," : ""), key, gaps[key] >work "/keys"
+        printf "}\n" >work "/keys"
+    }
     $2 ~ /:icmp/ { next }
-    $2 ~ /:(http|http2|websocket|dns|mdns|tls|resp|pgsql|mysql)(:|$)/ { print 1 >said }
+    $2 ~ /:(http|http2|websocket|dns|mdns|tls|resp|pgsql|mysql)(:|$)/ { print 1 >work "/said" }
+    $1 == "" && $12 == "" { next }
+    {
+        inner = $2
+        if ($1 != "") sub(/:tcp.*/, "", inner); else { n = split($2, parts, ":udp"); inner = substr($2, 1, length($2) - length(parts[n]) - 4) }
+        six = match(inner, /:ipv6[^:]*(:ipv6\.[a-z]*)*$/) || $3 == ""
+        source = $1 != "" ? $7 : $12; destination = $1 != "" ? $8 : $13
+        from = (six ? $5 : $3) " " source; to = (six ? $6 : $4) " " destination
+        key = from < to ? from "-" to : to "-" from
+        gsub(/ /, "_", key)
+        printf "%s %s %s\n", $11, key, $2 >work "/frames"
+        printf "%s\"%s\":\"%s\"", (keys++ ? "," : ""), $11, key >work "/keys"
+        if ($14 $15 != "") gaps[key] = gaps[key] (gaps[key] != "" ? "," : "") $11
+    }
     $1 == "" { next }
     {
-        if ($10 != "") print 1 >disordered
-        inner = $2; sub(/:tcp.*/, "", inner)
-        six = match(inner, /:ipv6[^:]*(:ipv6\.[a-z]*)*$/) || $3 == ""
-        from = (six ? $5 : $3) " " $7; to = (six ? $6 : $4) " " $8
+        if ($10 != "") print 1 >work "/disordered"
         if (!($1 in one)) { one[$1] = from < to ? from : to; two[$1] = from < to ? to : from }
         side = from == one[$1] ? 1 : 2
         packets[$1, side]++; bytes[$1, side] += $9
@@ -72,36 +93,15 @@ connections() { # FILE DISORDERED SAID
     END { for (s in one) printf "TCP connection %s %s %d/%d %d/%d\n", one[s], two[s], packets[s, 1], bytes[s, 1], packets[s, 2], bytes[s, 2] }' | sort | numbered
 }
 
-# Lines of facts on standard input that one side alone has become `(RULE) SIDE: FACT` or `SIDE: FACT`. The keys of a rule: tests/tshark-rules/README.
-excuse() { # FILE WORK NAME SIDE
-    local file=$1 work=$2 name=$3 side=$4 rule line key value glob globs matches
-    cat >"$work/open"
-    for rule in "$rules"/*.rule; do
-        [ -s "$work/open" ] || break
-        local -A is=([side]='tshark dissector' [captures]='*')
-        while IFS= read -r line; do
-            key=${line%%: *} value=${line#*: }
-            is[$key]=$value
-        done < <(grep -E '^[a-z]+: ' "$rule")
-        [[ " ${is[side]} " == *" $side "* ]] && grep -qE "${is[fact]}" "$work/open" || continue
-        matches=0
-        read -ra globs <<<"${is[captures]}"
-        for glob in "${globs[@]}"; do
-            # shellcheck disable=SC2053 # a glob is meant
-            [[ $name != $glob ]] || matches=1
-        done
-        [ $matches = 1 ] || continue
-        if [ -n "${is[where]:-}" ]; then
-            tshark -2 -n -r "$file" "${hint[@]}" -Y "${is[where]}" -T fields -e frame.number >"$work/where" 2>/dev/null || true
-            [ -s "$work/where" ] || continue
-        fi
-        : >"$work/frames"
-        [ -z "${is[frames]:-}" ] || tshark -2 -n -r "$file" "${hint[@]}" -Y "${is[frames]}" -T fields -e frame.number >"$work/frames" 2>/dev/null || true
-        awk -v rule="$(basename "$rule" .rule)" -v side="$side" -v open="$work/still" -v fact="${is[fact]}" -v frames="${is[frames]:-}" -v twin="${is[twin]:-}" -v incomplete="${is[incomplete]:-}" -v only="${is[only]:-}" -v unless="${is[unless]:-}" \
-            -v against="$work/$([ "$side" = tshark ] && echo ours || echo theirs)" -f $here/excuse.awk "$work/frames" "$work/entries.facts" "$work/open"
-        mv "$work/still" "$work/open"
-    done
-    sed "s/^/$side: /" "$work/open"
+# Facts that one side alone has become `(RULE) SIDE: FACT` or `SIDE: FACT`.
+excuse() { # FILE WORK [-d HINT]...
+    local file=$1 work=$2
+    shift 2
+    { comm -23 "$work/theirs" "$work/ours" | sed 's/^/tshark\t/'; comm -13 "$work/theirs" "$work/ours" | sed 's/^/dissector\t/'; } >"$work/open"
+    [ -s "$work/open" ] || return 0
+    HITS=$work/hits FILTERS=$work/../filters tshark -2 -q -n -r "$file" "$@" -X lua_script:$here/rules.lua >"$work/rules.log" 2>&1 || true
+    [ -e "$work/hits" ] || { echo "! no hits of the rules' filters: $(tail -n 1 "$work/rules.log")"; return 0; }
+    awk -f $here/excuse.awk "$rules"/*.rule "$work/frames" "$work/hits" "$work/entries.facts" "$work/ours" "$work/theirs" "$work/open"
 }
 
 one() { # FILE TABLES OUT
@@ -112,8 +112,8 @@ one() { # FILE TABLES OUT
     jq -nr --slurpfile types "$tables/types.json" --slurpfile ciphers "$tables/ciphers.json" --argjson alerts "$alerts" --argjson versions "$versions" --argjson commands "$commands" \
         "$(sed 's/\$types\[/$types[0][/; s/\$ciphers\[/$ciphers[0][/' $here/ours.jq)" "$work/entries" 2>>"$work/errors" | own_numbered >"$work/entries.facts"
     cut -f 3 "$work/entries.facts" | sort -u >"$work/ours"
-    while read -r h; do hint+=(-d "$h"); done < <(hints "$work/entries")
-    connections "$file" "$work/disordered" "$work/said" >"$work/connections"
+    connections "$file" "$work" >"$work/connections"
+    while read -r h; do hint+=(-d "$h"); done < <(hints "$work")
     [ ! -s "$work/disordered" ] || orders+=(TRUE)
     {
         cat "$work/connections"
@@ -124,8 +124,7 @@ one() { # FILE TABLES OUT
     } | sort -u >"$work/theirs"
     {
         comm -12 "$work/theirs" "$work/ours" | sed 's/^/= /'
-        comm -23 "$work/theirs" "$work/ours" | excuse "$file" "$work" "$name" tshark
-        comm -13 "$work/theirs" "$work/ours" | excuse "$file" "$work" "$name" dissector
+        excuse "$file" "$work" "${hint[@]}"
         sed 's/^/! /' "$work/errors"
     } | sed "s|^|$name\t|" >"$out"
     rm -rf "$work"
@@ -140,6 +139,9 @@ quiet=0
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tables "$work"
+for rule in $rules/*.rule; do
+    sed -nE "s/^(frames|stream|also): /$(basename "$rule" .rule)\t\1\t/p" "$rule"
+done >"$work/filters"
 mkdir "$work/out"
 printf '%s\0' "$@" | xargs -0 -n 1 -P "$JOBS" "$0" --one "$work" "$work/out" || echo "score: some capture could not be looked at" >&2
 find "$work/out" -type f -print0 | sort -z | xargs -0 cat >"$work/all"

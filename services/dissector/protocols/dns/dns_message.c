@@ -128,7 +128,7 @@ static bool class_is_known(unsigned class)
     return class == 1 || class == 3 || class == 4 || class == 254 || class == 255;
 }
 
-/* The same layout, another service: NetBIOS names say so themselves. */
+/* The same layout, another service (RFC 1002 section 4.2): NetBIOS names say so themselves, the first of a question or, in its answers, which have none, of a record. */
 static bool is_netbios(const uint8_t *data, size_t size)
 {
     size_t at = DNS_HEADER_BYTES;
@@ -192,7 +192,7 @@ enum dns_look dns_message_look(const uint8_t *data, size_t size, size_t whole_si
         count[i] = cursor_be16(&c);
     if (!cursor_ok(&c))
         return size < whole_size ? DNS_LOOK_SHORT : DNS_LOOK_BAD;
-    if (!counts_fit(count, flags, whole_size, hint) || (!hint && count[DNS_SECTION_QUESTION] && is_netbios(data, size)))
+    if (!counts_fit(count, flags, whole_size, hint) || (!hint && is_netbios(data, size)))
         return DNS_LOOK_BAD;
     return look_sections(&c, count, whole_size, hint);
 }

@@ -239,12 +239,14 @@ static void what_is_dns_on_any_port(void **state)
 {
     (void)state;
     struct dns_builder query = dns_query(7, "www.example.org", 1), answer = dns_answer(7, "www.example.org", 1, address), netbios = dns_query(7, "EKEGEEEBEEFCDJCACACACACACACACACA", 32),
-                       odd = dns_query(7, "w w.example", 1), unknown = dns_query(7, "www.example", 9999), longer = query, empty = { .size = 0 }, text = { .size = 0 };
+                       odd = dns_query(7, "w w.example", 1), unknown = dns_query(7, "www.example", 9999), longer = query, empty = { .size = 0 }, text = { .size = 0 }, status = { .size = 0 };
     dns_put8(&longer, 0);
+    dns_put_header(&status, 7, 0x8400, 0, 1, 0, 0);
+    dns_put_record(&status, "CKAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", 33, 0, "\0", 1);
     dns_put_header(&empty, 7, 0x0100, 0, 0, 0, 0);
     dns_put(&text, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 27);
     const struct { const struct dns_builder *m; size_t elsewhere, port_53; } cases[] = {
-        { &query, 1, 1 }, { &answer, 1, 1 }, { &netbios, 0, 1 }, { &odd, 0, 1 }, { &unknown, 0, 1 }, { &longer, 0, 1 }, { &empty, 0, 1 }, { &text, 0, 0 },
+        { &query, 1, 1 }, { &answer, 1, 1 }, { &netbios, 0, 1 }, { &status, 0, 1 }, { &odd, 0, 1 }, { &unknown, 0, 1 }, { &longer, 0, 1 }, { &empty, 0, 1 }, { &text, 0, 0 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct rig *rig = say_once(9999, cases[i].m, SIDE_CLIENT);
