@@ -10,6 +10,7 @@
 
 #define CONVERSATION_UNPARSED_MAX (1024u * 1024)  /* bytes of one side kept for a parser that needs more */
 #define CONVERSATION_UNANSWERED_MAX 4096u         /* requests of one conversation; beyond it the oldest goes out as EVICTED */
+#define CONVERSATION_UNANSWERED_BYTES_MAX (4u * 1024 * 1024) /* of them; likewise */
 #define CONVERSATION_DESYNCS_MAX 8u
 #define CONVERSATION_BODY_MAX (64u * 1024)        /* of a body, as kept; sizes count all of it */
 #define CONVERSATION_HEADERS_MAX (64u * 1024)     /* of a header list */

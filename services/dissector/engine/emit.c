@@ -10,6 +10,7 @@ struct message *message_take(struct shard *shard)
     struct message *m = shard->pool->spare;
     if (m) {
         shard->pool->spare = m->next;
+        shard->pool->spare_bytes -= sizeof *m + m->room;
     } else {
         m = calloc(1, sizeof *m);
         if (!m) {
@@ -36,8 +37,14 @@ void message_give_back(struct shard *shard, struct message *m)
         m->values = NULL;
         m->room = 0;
     }
+    if (shard->pool->spare_bytes + sizeof *m + m->room > MESSAGE_POOL_BYTES_MAX) {
+        free(m->values);
+        free(m);
+        return;
+    }
     m->next = shard->pool->spare;
     shard->pool->spare = m;
+    shard->pool->spare_bytes += sizeof *m + m->room;
 }
 
 void message_pool_free(struct message_pool *pool)
@@ -149,8 +156,8 @@ void emit_entry(struct conversation *c, struct message *request, struct message 
     if (any && any != &c->shard->nothing && wanted(c->shard, any))
         give_out(c, request, response, reason, flags);
     c->entries++;
-    message_give_back(c->shard, request);
     message_give_back(c->shard, response);
+    message_give_back(c->shard, request); /* last, so that the next request takes it: what is asked is mostly small, and stays so */
 }
 
 void conversation_pair(struct conversation *c, struct message *request, struct message *response)

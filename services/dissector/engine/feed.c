@@ -5,6 +5,7 @@
 
 #define HELD_ROOM_LEAST 2048u
 #define MARKS_ROOM_LEAST 8u
+#define MARKS_KEPT_MAX 64u
 #define HELD_KEPT_MAX (64u * 1024) /* room that an emptied buffer keeps */
 
 bool feed_hold(struct conversation *c, unsigned direction, const uint8_t *data, uint32_t size, const struct mark *mark)
@@ -23,11 +24,14 @@ bool feed_hold(struct conversation *c, unsigned direction, const uint8_t *data, 
         s->held = held;
         s->held_room = room;
     }
+    if (s->marks_count == MARKS_MAX)
+        return false;
     if (s->marks_count == s->marks_room) {
         uint32_t room = s->marks_room ? s->marks_room * 2 : MARKS_ROOM_LEAST;
         struct mark *marks = realloc(s->marks, room * sizeof *marks);
         if (!marks)
             return false;
+        c->shard->held_bytes += (room - s->marks_room) * sizeof *marks;
         s->marks = marks;
         s->marks_room = room;
     }
@@ -48,6 +52,12 @@ void feed_drop_held(struct conversation *c, unsigned direction, uint32_t size)
             free(s->held);
             s->held = NULL;
             s->held_room = 0;
+        }
+        if (s->marks_room > MARKS_KEPT_MAX) {
+            c->shard->held_bytes -= s->marks_room * sizeof *s->marks;
+            free(s->marks);
+            s->marks = NULL;
+            s->marks_room = 0;
         }
         return;
     }
@@ -286,6 +296,14 @@ void feed_finish(struct conversation *c, unsigned direction)
     }
 }
 
+void feed_count(struct conversation *c)
+{
+    const struct protocol *protocol = c->protocol;
+    uint64_t bytes = !protocol ? 0 : protocol->state_size + (protocol->memory ? protocol->memory(c->state) : 0);
+    c->shard->held_bytes += bytes - c->parser_bytes;
+    c->parser_bytes = bytes;
+}
+
 void feed_close(struct conversation *c, enum conversation_end end)
 {
     c->end = (uint8_t)end;
@@ -294,10 +312,11 @@ void feed_close(struct conversation *c, enum conversation_end end)
     c->switch_to = NULL;
     c->detect_again = false;
     close_protocol(c);
+    feed_count(c);
     pairing_close(c);
     for (unsigned i = 0; i < 2; i++) {
         struct stream *s = &c->streams[i];
-        c->shard->held_bytes -= s->held_room;
+        c->shard->held_bytes -= s->held_room + s->marks_room * sizeof *s->marks;
         free(s->held);
         free(s->marks);
         s->held = NULL;

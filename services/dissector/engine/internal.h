@@ -22,6 +22,7 @@
 #define DETECT_TRIES_MAX 64u        /* packets of a stream without a beginning that are looked at */
 #define PATIENCE_PACKETS 24u        /* that pass while a hole which the receiver has acknowledged, or a cause, is waited for */
 #define WAITING_BYTES_MAX (1024u * 1024) /* held of one side behind a hole: a receive window's order */
+#define MARKS_MAX 32768u            /* packets whose bytes are held of one side: a MiB of them in packets of 32 bytes */
 #define DETECTED_MAX 4u             /* protocols of one connection that its entry names */
 
 /* Bytes from `offset` on came with this packet. */
@@ -94,6 +95,8 @@ struct conversation {
     uint64_t answered_acked;        /* what the last response since the gap had acknowledged */
     struct message *pending_first, *pending_last;
     uint32_t pending_count;
+    uint64_t pending_bytes;         /* of those messages */
+    uint64_t parser_bytes;          /* its state, and what that held after the last packet */
 };
 
 struct shard {
@@ -106,7 +109,7 @@ struct shard {
     struct { struct conversation *oldest, *newest; } timers[TIMERS];
     int64_t now_ns;                 /* greatest packet time */
     int64_t looked_ns;              /* timers were looked at */
-    uint64_t held_bytes;
+    uint64_t held_bytes;            /* of all connections: themselves, their parsers' memory, requests without an answer, packets that wait, bytes that are not parsed yet */
     uint32_t views;
     struct message_pool *pool, own;
     struct message nothing;         /* where there is no memory for one */
@@ -120,6 +123,8 @@ void feed_bytes(struct conversation *c, unsigned direction, const uint8_t *data,
 void feed_datagram(struct conversation *c, unsigned direction, const uint8_t *data, uint32_t size, const struct mark *mark);
 void feed_gap(struct conversation *c, unsigned direction, uint64_t lost);
 void feed_finish(struct conversation *c, unsigned direction);
+/* What its parser holds now goes into the shard's budget. */
+void feed_count(struct conversation *c);
 void feed_close(struct conversation *c, enum conversation_end end);
 /* Keeps bytes (those at offset mark->offset on) behind what is held. False: no memory, or too many. */
 bool feed_hold(struct conversation *c, unsigned direction, const uint8_t *data, uint32_t size, const struct mark *mark);

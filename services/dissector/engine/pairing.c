@@ -19,6 +19,8 @@ static struct message *unlink_after(struct conversation *c, struct message *befo
     if (c->pending_last == m)
         c->pending_last = before;
     c->pending_count--;
+    c->pending_bytes -= m->counted;
+    c->shard->held_bytes -= m->counted;
     m->next = NULL;
     return m;
 }
@@ -31,6 +33,10 @@ static void append(struct conversation *c, struct message *m)
         c->pending_first = m;
     c->pending_last = m;
     c->pending_count++;
+    message_fit(m);
+    m->counted = (uint32_t)message_memory(m);
+    c->pending_bytes += m->counted;
+    c->shard->held_bytes += m->counted;
 }
 
 static enum incomplete alone_reason(const struct conversation *c)
@@ -53,7 +59,7 @@ static void settle(struct conversation *c, const struct message *request)
 void conversation_request(struct conversation *c, struct message *m, uint64_t key)
 {
     m->key = key;
-    if (c->pending_count >= CONVERSATION_UNANSWERED_MAX) {
+    while (c->pending_count >= CONVERSATION_UNANSWERED_MAX || (c->pending_count > 0 && c->pending_bytes + message_memory(m) > CONVERSATION_UNANSWERED_BYTES_MAX)) {
         c->shard->counters.requests_evicted++;
         emit_entry(c, unlink_after(c, NULL), NULL, EVICTED, 0);
     }

@@ -73,6 +73,7 @@ static void close_connection(struct conversation *c, enum conversation_end end)
     segments_free(c);
     feed_close(c, end);
     connection_emit(c);
+    shard->held_bytes -= sizeof *c;
     free(c);
 }
 
@@ -129,8 +130,9 @@ void shard_evict_for(struct shard *shard, const struct conversation *but)
     struct conversation *c;
     while (shard->held_bytes > shard->options.limits.bytes && (c = quietest(shard, but))) {
         shard->counters.evicted_connections++;
-        shard->counters.evicted_bytes += c->streams[0].held_room + c->streams[1].held_room + c->streams[0].waiting_bytes + c->streams[1].waiting_bytes;
+        uint64_t before = shard->held_bytes;
         close_connection(c, END_EVICTED);
+        shard->counters.evicted_bytes += before - shard->held_bytes;
     }
 }
 
@@ -203,6 +205,7 @@ static int make(struct shard *shard, const struct shard_packet *p, struct conver
     *at = c;
     shard->connections++;
     shard->counters.connections++;
+    shard->held_bytes += sizeof *c;
     timer_join(c, c->tcp ? TIMER_HALF_OPEN : TIMER_UDP);
     *ret = c;
     return 0;
@@ -243,6 +246,7 @@ static void take(struct conversation *c, unsigned direction, const struct shard_
         s->payload += p->captured;
         feed_datagram(c, direction, p->data, p->captured, &mark);
     }
+    feed_count(c);
     enum timer timer = timer_for(c);
     if (c->timer != timer) {
         timer_leave(c);

@@ -25,14 +25,15 @@ struct shard_packet {
 uint64_t shard_hash(const struct tuple *tuple);
 
 struct shard_limits {
-    uint64_t bytes;                 /* held packets and unparsed bytes of all connections */
+    uint64_t bytes;                 /* of all connections, with all that is kept of them; exceeded by no more than what one connection may hold by its own limits */
     uint32_t connections;
 };
-#define SHARD_BYTES_DEFAULT (8u * 1024 * 1024)
+#define SHARD_BYTES_DEFAULT (16u * 1024 * 1024) /* more than the most that one connection may hold: two MiB unparsed, two that wait, and four unanswered or HTTP/2's nine */
 #define SHARD_CONNECTIONS_DEFAULT 16384u
 
 /* Messages for use again, and room for the record that goes out. Shards of one thread share one, so that it stays in the processor's cache. Zeroed is empty; message_pool_free() frees what is in it. */
-struct message_pool { struct message *spare; uint8_t *record; uint32_t record_room; };
+#define MESSAGE_POOL_BYTES_MAX (16u * 1024 * 1024) /* of spare ones; what is more goes back to the system */
+struct message_pool { struct message *spare; uint64_t spare_bytes; uint8_t *record; uint32_t record_room; };
 void message_pool_free(struct message_pool *pool);
 
 struct shard_options {

@@ -7,6 +7,8 @@
 #include "services/dissector/redact/redact.h"
 
 #define ROOM_LEAST 512u
+#define FIT_ROOM_LEAST 4096u    /* room that nobody asks about */
+#define FIT_PART 4u             /* the part of its room that a message which waits fills at least */
 #define REDACT_STACK_BYTES 4096u /* the room that most values need; larger ones take memory for the moment */
 
 const char *const incomplete_names[INCOMPLETE_COUNT] = { "", "no_request", "no_response", "gap", "truncated", "hpack", "evicted", "started_before", "ends_after" };
@@ -35,6 +37,20 @@ static __attribute__((noinline)) uint8_t *grow_room(struct message *m, size_t by
     uint8_t *at = m->values + m->size;
     m->size = (uint32_t)need;
     return at;
+}
+
+void message_fit(struct message *m)
+{
+    if (m->room <= FIT_ROOM_LEAST || m->room / FIT_PART <= m->size)
+        return;
+    uint32_t room = FIT_ROOM_LEAST;
+    while (room < m->size)
+        room *= 2;
+    uint8_t *values = realloc(m->values, room);
+    if (!values)
+        return;
+    m->values = values;
+    m->room = room;
 }
 
 /* Inlined, as all of the way of a header here: some thirty values a message, each a few bytes. Room never exceeds MESSAGE_BYTES_MAX, a power of two. */

@@ -32,6 +32,7 @@ struct message {
     uint64_t key;                           /* pairing */
     int32_t status;                         /* status_code; 0: none */
     uint32_t body_max;                      /* bytes kept of a body; 0: as many as the parser gives */
+    uint32_t counted;                       /* the engine's own: bytes of it in the shard's budget while it waits for its response */
     uint32_t tag;                           /* the parser's own (HTTP keeps the method's kind for the response) */
     uint8_t incomplete;                     /* enum incomplete: the first reason wins */
     uint8_t redact;                         /* enum redact_level */
@@ -41,6 +42,11 @@ struct message {
     uint32_t open_at;                       /* of the list or map being written */
     char summary[MESSAGE_SUMMARY_MAX];      /* last: what is read of every message stands together */
 };
+
+/* What it takes of a memory budget; 0 for NULL. Not its room, which depends on who used it before. */
+static inline size_t message_memory(const struct message *m) { return m ? sizeof *m + m->size : 0; }
+/* Before it waits for more packets: room that it has from whoever used it before, and does not need, is given back, so that message_memory() is about the truth. */
+void message_fit(struct message *m);
 
 void message_text(struct message *m, uint8_t field, const void *text, size_t size);
 void message_string(struct message *m, uint8_t field, const char *text);

@@ -43,6 +43,8 @@ struct protocol {
     void (*gap)(struct conversation *c, enum side side, uint64_t lost);
     /* This side has said all (FIN): a body that ends with the connection ends here. May be NULL. */
     void (*finish)(struct conversation *c, enum side side);
+    /* Bytes that the state holds beside itself: buffers, tables, messages that have not been handed over. Asked after each packet, for the shard's budget; the same for the same packets. NULL: none, ever. */
+    size_t (*memory)(const void *state);
     /* The last call: emit what is half done (conversation_end() says why), free what state holds. Unanswered requests are the engine's. May be NULL. */
     void (*close)(struct conversation *c);
 };

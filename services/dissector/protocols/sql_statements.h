@@ -30,5 +30,7 @@ void sql_text_drop(struct sql_text *text); /* NULL is fine */
 void sql_statements_put(struct sql_statements *statements, const void *name, size_t size, struct sql_text *text);
 /* Borrowed until the next put; NULL: not known. */
 struct sql_text *sql_statements_get(const struct sql_statements *statements, const void *name, size_t size);
+/* Bytes of all that is remembered; texts that portals share with statements count for both. */
+static inline size_t sql_statements_memory(const struct sql_statements *s) { return s->bytes + s->count * sizeof(struct sql_text) + s->room * sizeof *s->all; }
 void sql_statements_free(struct sql_statements *statements);
 #endif

@@ -111,6 +111,7 @@ static size_t begin_body(struct conversation *c, enum side side, struct half *ha
         return half->left;
     }
     half->message = m;
+    message_fit(m);
     half->phase = framing == HTTP1_LENGTH ? PHASE_LENGTH : framing == HTTP1_CHUNKED ? PHASE_CHUNK_SIZE : PHASE_UNTIL_CLOSE;
     return 0;
 }
@@ -409,6 +410,13 @@ static void end(struct conversation *c)
     conversation_pair(c, h->early_request, h->early_response);
 }
 
+static size_t memory(const void *state)
+{
+    const struct http1 *h = state;
+    return h->halves[SIDE_CLIENT].body.room + h->halves[SIDE_SERVER].body.room + message_memory(h->halves[SIDE_CLIENT].message) + message_memory(h->halves[SIDE_SERVER].message) +
+           message_memory(h->early_request) + message_memory(h->early_response);
+}
+
 const struct protocol protocol_http1 = {
     .name = "HTTP",
     .flags = { "http" },
@@ -419,5 +427,6 @@ const struct protocol protocol_http1 = {
     .parse = parse,
     .gap = gap,
     .finish = finish,
+    .memory = memory,
     .close = end,
 };

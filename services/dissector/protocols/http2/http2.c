@@ -374,6 +374,12 @@ void http2_upgraded(struct conversation *c, void *state, const struct message *r
         http2_calls_upgraded(&h->calls, c, request, at);
 }
 
+static size_t memory(const void *state)
+{
+    const struct http2 *h = state;
+    return http2_calls_memory(&h->calls) + http2_hpack_memory(&h->directions[SIDE_CLIENT].hpack) + http2_hpack_memory(&h->directions[SIDE_SERVER].hpack);
+}
+
 const struct protocol protocol_http2 = {
     .name = "HTTP",
     .flags = { "http" },
@@ -383,5 +389,6 @@ const struct protocol protocol_http2 = {
     .detect = detect,
     .parse = parse,
     .gap = gap,
+    .memory = memory,
     .close = close_state,
 };

@@ -20,7 +20,7 @@ static void finish_half(struct http2_calls *calls, struct http2_stream *stream, 
         return;
     if (!half->ended)
         message_incomplete(half->message, half->gap ? GAP : reason);
-    http_body_write(&half->body, half->message);
+    http2_streams_body_write(&calls->streams, half);
     if (stream->grpc) {
         message_protocol(half->message, &protocol_grpc);
         grpc_sizes_write(&half->grpc, half->message, side == SIDE_CLIENT ? HTTP_GRPC_REQUEST_MESSAGES : HTTP_GRPC_RESPONSE_MESSAGES);
@@ -228,7 +228,7 @@ void http2_calls_data(struct http2_calls *calls, struct conversation *c, enum si
     if (!half->message || half->ended)
         return;
     if (stream->grpc)
-        grpc_sizes_take(&half->grpc, data, size);
+        http2_streams_sizes(&calls->streams, half, data, size);
     if (whole && half->body.size == 0)
         http_body_write_whole(&half->body, half->message, data, size);
     else if (!http2_streams_body(&calls->streams, half, data, size))
@@ -309,6 +309,12 @@ void http2_calls_upgraded(struct http2_calls *calls, struct conversation *c, con
     message_protocol(half->message, &protocol_http2);
     half->ended = true;
     count_values(calls, half);
+}
+
+size_t http2_calls_memory(const struct http2_calls *calls)
+{
+    const struct http2_streams *t = &calls->streams;
+    return (t->count + t->spares) * sizeof(struct http2_stream) + t->count * 2 * sizeof(struct message) + calls->values + t->bodies + t->sizes;
 }
 
 void http2_calls_close(struct http2_calls *calls, struct conversation *c)

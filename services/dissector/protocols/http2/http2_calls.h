@@ -8,7 +8,7 @@
 #include "services/dissector/protocols/http2/http2_hpack.h"
 #include "services/dissector/protocols/http2/http2_streams.h"
 
-#define HTTP2_VALUES_MAX (8u * 1024 * 1024) /* bytes of the header fields of all streams under way; a thousand of ordinary size take 2 MiB */
+#define HTTP2_VALUES_MAX (4u * 1024 * 1024) /* bytes of the header fields of all streams under way; a thousand of ordinary size take 2 MiB */
 
 struct http2_calls {
     struct http2_streams streams;
@@ -32,6 +32,8 @@ void http2_calls_goaway(struct http2_calls *calls, struct conversation *c, uint3
 void http2_calls_gap(struct http2_calls *calls, struct conversation *c, enum side side);
 /* Stream 1's request came in HTTP/1. */
 void http2_calls_upgraded(struct http2_calls *calls, struct conversation *c, const struct message *request, const uint8_t *at);
+/* Bytes of all streams. */
+size_t http2_calls_memory(const struct http2_calls *calls);
 /* The connection is over: everything goes out, the memory too. */
 void http2_calls_close(struct http2_calls *calls, struct conversation *c);
 #endif

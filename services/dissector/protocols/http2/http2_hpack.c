@@ -5,6 +5,8 @@
 #define TABLE_DEFAULT 4096u         /* bytes, of a connection that says nothing about it */
 #define TABLE_MAX (64u * 1024)      /* what browsers allow; the sender chooses, so it is also what a hostile one may make us keep */
 #define FAILURES_MAX 16u            /* broken blocks of a direction, after which it is left alone: each costs a table to be filled */
+#define INFLATER_BYTES 4096u        /* without its table: its struct, and the table's first room */
+#define TABLE_MEMORY_TIMES 4u       /* an entry of some 40 bytes of name and value counts 72 in the table, and is three allocations */
 #define ENTRY_OVERHEAD 32u          /* bytes that the table counts for an entry besides name and value */
 
 static void hpack_drop(struct http2_hpack *h)
@@ -23,6 +25,11 @@ void http2_hpack_limit(struct http2_hpack *h, uint32_t bytes)
 {
     if (bytes > TABLE_DEFAULT)
         h->wide = true;
+}
+
+size_t http2_hpack_memory(const struct http2_hpack *h)
+{
+    return h->inflater ? INFLATER_BYTES + TABLE_MEMORY_TIMES * nghttp2_hd_inflate_get_dynamic_table_size(h->inflater) : 0;
 }
 
 void http2_hpack_free(struct http2_hpack *h)

@@ -36,5 +36,7 @@ void http2_hpack_feed(struct http2_hpack *h, struct http2_block *block, const ui
 void http2_hpack_lost(struct http2_hpack *h);
 /* SETTINGS_HEADER_TABLE_SIZE of the other side: what this direction's sender may use. */
 void http2_hpack_limit(struct http2_hpack *h, uint32_t bytes);
+/* About the bytes that the inflater holds. */
+size_t http2_hpack_memory(const struct http2_hpack *h);
 void http2_hpack_free(struct http2_hpack *h);
 #endif

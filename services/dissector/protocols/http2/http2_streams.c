@@ -47,12 +47,18 @@ static void free_body(struct http2_streams *t, struct http_body *body)
     http_body_free(body);
 }
 
+static void free_sizes(struct http2_streams *t, struct grpc_sizes *grpc)
+{
+    t->sizes -= grpc->room * (uint32_t)sizeof *grpc->sizes;
+    grpc_sizes_free(grpc);
+}
+
 /* Ready for the next stream. */
 static void clean_half(struct http2_streams *t, struct http2_half *half)
 {
     if (half->body.room > SPARE_BODY_MAX)
         free_body(t, &half->body);
-    grpc_sizes_free(&half->grpc);
+    free_sizes(t, &half->grpc);
     half->message = NULL;
     half->values = 0;
     half->ended = half->data = half->gap = half->trailers = false;
@@ -62,7 +68,7 @@ static void free_stream(struct http2_streams *t, struct http2_stream *s)
 {
     for (unsigned i = 0; i < 2; i++) {
         free_body(t, &s->halves[i].body);
-        grpc_sizes_free(&s->halves[i].grpc);
+        free_sizes(t, &s->halves[i].grpc);
     }
     free(s);
 }
@@ -110,9 +116,25 @@ bool http2_streams_body(struct http2_streams *t, struct http2_half *half, const 
         return false;
     }
     uint32_t room = body->room;
+    if (body->size == 0 && half->message)
+        message_fit(half->message);
     http_body_take(body, data, size);
     t->bodies += body->room - room;
     return true;
+}
+
+void http2_streams_body_write(struct http2_streams *t, struct http2_half *half)
+{
+    uint32_t room = half->body.room;
+    http_body_write(&half->body, half->message);
+    t->bodies -= room - half->body.room;
+}
+
+void http2_streams_sizes(struct http2_streams *t, struct http2_half *half, const uint8_t *data, uint32_t size)
+{
+    uint32_t room = half->grpc.room;
+    grpc_sizes_take(&half->grpc, data, size);
+    t->sizes += (half->grpc.room - room) * (uint32_t)sizeof *half->grpc.sizes;
 }
 
 void http2_streams_free(struct http2_streams *t)

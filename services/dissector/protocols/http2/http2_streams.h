@@ -36,6 +36,7 @@ struct http2_streams {
     struct http2_stream *spare;
     uint32_t count, spares;
     uint32_t bodies;                /* bytes of room of all bodies, spare ones too */
+    uint32_t sizes;                 /* the same of the sizes of gRPC's messages */
     uint32_t closed[HTTP2_CLOSED_KEPT], closed_next;
 };
 
@@ -50,6 +51,9 @@ void http2_streams_forget(struct http2_streams *t, uint32_t id);
 bool http2_streams_forgotten(const struct http2_streams *t, uint32_t id);
 /* Body bytes. False: there was no room for them and they are only counted. */
 bool http2_streams_body(struct http2_streams *t, struct http2_half *half, const uint8_t *data, uint32_t size);
+/* http_body_write and grpc_sizes_take, with what they do to the room that is counted. */
+void http2_streams_body_write(struct http2_streams *t, struct http2_half *half);
+void http2_streams_sizes(struct http2_streams *t, struct http2_half *half, const uint8_t *data, uint32_t size);
 /* Everything that the table holds; the streams still in it have no messages any more. */
 void http2_streams_free(struct http2_streams *t);
 #endif

@@ -100,6 +100,12 @@ static void close_conversation(struct conversation *c)
     sql_text_drop(state->client.last_prepared);
 }
 
+static size_t memory(const void *state)
+{
+    const struct mysql_state *s = state;
+    return sql_statements_memory(&s->client.statements) + (s->client.last_prepared ? s->client.last_prepared->size : 0) + message_memory(s->client.message) + message_memory(s->server.message);
+}
+
 const struct protocol protocol_mysql = {
     .name = "MYSQL",
     .flags = { "mysql" },
@@ -109,5 +115,6 @@ const struct protocol protocol_mysql = {
     .detect = detect,
     .parse = parse,
     .gap = gap,
+    .memory = memory,
     .close = close_conversation,
 };

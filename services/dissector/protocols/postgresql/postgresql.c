@@ -92,6 +92,13 @@ static void close_conversation(struct conversation *c)
     sql_statements_free(&state->client.portals);
 }
 
+static size_t memory(const void *state)
+{
+    const struct postgresql_state *s = state;
+    return sql_statements_memory(&s->client.statements) + sql_statements_memory(&s->client.portals) + (s->client.unit.text ? s->client.unit.text->size : 0) + message_memory(s->client.unit.message) +
+           message_memory(s->server.message);
+}
+
 const struct protocol protocol_postgresql = {
     .name = "POSTGRESQL",
     .flags = { "postgresql" },
@@ -101,5 +108,6 @@ const struct protocol protocol_postgresql = {
     .detect = detect,
     .parse = parse,
     .gap = gap,
+    .memory = memory,
     .close = close_conversation,
 };

@@ -76,6 +76,12 @@ static void close_conversation(struct conversation *c)
     redis_server_close(c, &state->server, ENDS_AFTER);
 }
 
+static size_t memory(const void *state)
+{
+    const struct redis_state *s = state;
+    return message_memory(s->client.message) + message_memory(s->server.message) + message_memory(s->server.confirmation);
+}
+
 const struct protocol protocol_redis = {
     .name = "REDIS",
     .flags = { "redis" },
@@ -85,5 +91,6 @@ const struct protocol protocol_redis = {
     .detect = detect,
     .parse = parse,
     .gap = gap,
+    .memory = memory,
     .close = close_conversation,
 };

@@ -500,6 +500,15 @@ static void tls_close(struct conversation *c)
     emit_response(c, state);
 }
 
+static size_t tls_memory(const void *state)
+{
+    const struct tls_state *s = state;
+    size_t size = message_memory(s->response) + message_memory(s->warning);
+    for (enum side side = SIDE_CLIENT; side <= SIDE_SERVER; side++)
+        size += message_memory(s->sides[side].hello) + (s->sides[side].body ? s->sides[side].need : 0);
+    return size;
+}
+
 const struct protocol protocol_tls = {
     .name = "TLS",
     .flags = { "tls" },
@@ -509,5 +518,6 @@ const struct protocol protocol_tls = {
     .detect = tls_detect,
     .parse = tls_parse,
     .gap = tls_gap,
+    .memory = tls_memory,
     .close = tls_close,
 };

@@ -382,6 +382,17 @@ static void end(struct conversation *c)
     }
 }
 
+static size_t memory(const void *state)
+{
+    const struct websocket *w = state;
+    size_t size = 0;
+    for (enum side side = SIDE_CLIENT; side <= SIDE_SERVER; side++) {
+        const struct half *half = &w->halves[side];
+        size += half->kept.room + message_memory(half->message) + (half->inflate.stream ? WEBSOCKET_INFLATE_MEMORY : 0);
+    }
+    return size;
+}
+
 const struct protocol protocol_websocket = {
     .name = "WS",
     .flags = { "ws" },
@@ -390,5 +401,6 @@ const struct protocol protocol_websocket = {
     .state_size = sizeof(struct websocket),
     .parse = parse,
     .gap = gap,
+    .memory = memory,
     .close = end,
 };

@@ -9,6 +9,8 @@
 
 #define WEBSOCKET_INFLATE_BYTES_MAX (16u * 1024 * 1024) /* a larger message is not a chat but a bomb; its window is given up */
 
+#define WEBSOCKET_INFLATE_MEMORY (40u * 1024) /* of a stream: its window of 32 KiB, and zlib's state */
+
 /* The first bytes of a message. */
 struct websocket_kept { uint8_t *data; uint32_t size, room; };
 /* Room for `more` bytes, or as many as may be kept. False: no memory. */

@@ -67,12 +67,33 @@ static void test_bodies(void **state)
     assert_int_equal(t.bodies, 0);
 }
 
+/* Bodies that have been written make room for others, as many as may come. */
+static void test_written_bodies(void **state)
+{
+    (void)state;
+    static uint8_t data[20000];
+    struct http2_streams t = { 0 };
+    for (uint32_t id = 1; id < 2000; id += 2) {
+        struct message m = { .failed = true }; /* takes nothing */
+        struct http2_stream *s = http2_streams_add(&t, id);
+        assert_non_null(s);
+        s->halves[0].message = &m;
+        assert_true(http2_streams_body(&t, &s->halves[0], data, sizeof data));
+        assert_true(t.bodies >= sizeof data);
+        http2_streams_body_write(&t, &s->halves[0]);
+        http2_streams_remove(&t, s);
+    }
+    http2_streams_free(&t);
+    assert_int_equal(t.bodies, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_forgotten),
         cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_written_bodies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
