@@ -54,11 +54,11 @@ static void problem(void *context, uint32_t input, const char *sentence)
     fprintf(stderr, "dissector: %s: %s\n", w->plan->inputs[input].path, sentence);
 }
 
-static int run_plan(const struct dissector_options *o, const struct input_plan *plan, struct watcher *w, struct stage_result *result, char *error)
+static int run_plan(const struct dissector_options *o, const struct selection *fields, const struct input_plan *plan, struct watcher *w, struct stage_result *result, char *error)
 {
     struct stage_progress progress = { advance, w };
     struct direct_options direct = { .plan = plan, .work_folder = o->work_folder, .memory = o->memory, .format = dissector_formats[o->format], .output_path = o->output, .protocols = o->protocols.values,
-                                     .protocols_count = (uint32_t)o->protocols.count, .where = o->where, .redact = (enum redact_level)o->redact, .limits = { .entries = o->limit }, .problem = problem, .context = w };
+                                     .protocols_count = (uint32_t)o->protocols.count, .where = o->where, .fields = fields, .redact = (enum redact_level)o->redact, .limits = { .entries = o->limit }, .problem = problem, .context = w };
     bool windows = false; /* of their own: the stages know one for all */
     for (uint32_t i = 0; i < plan->count; i++)
         windows = windows || plan->inputs[i].from_ns != plan->from_ns || plan->inputs[i].to_ns != plan->to_ns;
@@ -100,11 +100,16 @@ int files_run(const struct dissector_options *o)
         fprintf(stderr, "dissector: a database needs a file: --output FILE\n");
         return 2;
     }
+    struct selection fields = { 0 };
+    if (selection_parse(o->fields.values, o->fields.count, &fields, error, sizeof error) < 0) {
+        fprintf(stderr, "dissector: %s\n", error);
+        return 2;
+    }
     struct input_plan *plan MEM_CLEANUP(input_plan_free_p) = NULL;
     int r = input_plan_new(o->inputs.values, o->inputs.count, &plan, error);
     struct watcher watcher = { .plan = plan, .terminal = isatty(STDERR_FILENO) != 0, .started_ns = units_now_mono_ns() };
     if (r == 0)
-        r = run_plan(o, plan, &watcher, &result, error);
+        r = run_plan(o, o->fields.count ? &fields : NULL, plan, &watcher, &result, error);
     clear(&watcher);
     if (r == -ECANCELED) {
         fprintf(stderr, "dissector: stopped; nothing was written to %s\n", strcmp(o->output, "-") == 0 ? "standard output that is whole" : o->output);

@@ -14,6 +14,7 @@ static const struct option rows[] = {
     { .name = "format", .letter = 'f', .type = OPTION_CHOICE, .field = FIELD(format), .value_name = "FORMAT", .fallback = "ndjson", .choices = dissector_formats,
       .help = "ndjson, a line for each entry, or sqlite, a database" },
     { .name = "where", .letter = 'w', .type = OPTION_STRING, .field = FIELD(where), .value_name = "EXPR", .fallback = "", .help = "keeps entries that match the expression, with --input" },
+    { .name = "fields", .letter = 'F', .type = OPTION_LIST, .field = FIELD(fields), .value_name = "NAMES", .help = "keeps these fields of entries (timestamp,src,status_code ...), with --input and ndjson; less to write is faster" },
     { .name = "protocols", .letter = 'p', .type = OPTION_LIST, .field = FIELD(protocols), .value_name = "NAMES", .environment = "TAPELOOP_PROTOCOLS",
       .help = "keeps entries of these protocols (HTTP,GRPC,DNS ...), with --input" },
     { .name = "redact", .type = OPTION_CHOICE, .field = FIELD(redact), .value_name = "LEVEL", .fallback = "on", .environment = "TAPELOOP_REDACT", .choices = redact_levels,
@@ -49,6 +50,7 @@ const struct option_command dissector_command = {
                    "Secrets (passwords, tokens, cookies) are taken out of entries; the captures stay as they are.",
     .examples = "dissector --input trace.pcapng --where 'http && status_code >= 500'\n"
                 "dissector --input incident-42/ --format sqlite --output incident-42.sqlite --workers 4\n"
+                "dissector --input trace.pcapng --protocols DNS --fields timestamp,src.ip,dns_questions,dns_response_code\n"
                 "tcpdump -w - -i eth0 | dissector --input - | jq 'select(.protocol == \"DNS\") | .dns_questions'\n"
                 "dissector --server nats://bus:4222 --store /srv/snapshots --workers 2",
     .exit_codes = "0  done, or stopped as asked\n1  could not start or go on\n2  wrong use\n3  done, and some input was not whole, or held packets of a link type that is not known",

@@ -11,7 +11,7 @@
 
 struct dissector_options {
     struct option_list inputs;          /* none: a service */
-    struct option_list protocols;
+    struct option_list protocols, fields;
     const char *output, *where, *work_folder;
     int format;                         /* dissector_formats[] */
     int redact;                         /* enum redact_level */

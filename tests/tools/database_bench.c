@@ -140,7 +140,7 @@ static int run(const struct bench *bench, const struct output_driver *driver, do
     generator_open(&g, bench);
     void *state = NULL;
     double wall = clock_now(CLOCK_MONOTONIC), cpu = clock_now(CLOCK_PROCESS_CPUTIME_ID);
-    int r = driver->open(path, &state, error);
+    int r = driver->open(path, NULL, &state, error);
     for (uint64_t id = 1; id <= bench->entries && r == 0; id++)
         r = driver->entry(state, generate(&g, id), error);
     double rows = clock_now(CLOCK_PROCESS_CPUTIME_ID) - cpu - making;

@@ -118,8 +118,12 @@ void sqlite_output_abandon(struct sqlite_output *o)
         output_free(o);
 }
 
-static int driver_open(const char *path, void **ret, char *error)
+static int driver_open(const char *path, const struct selection *fields, void **ret, char *error)
 {
+    if (fields) {
+        snprintf(error, OUTPUT_ERROR_TEXT_MAX, "a database has all fields: leave out --fields, or say --format ndjson");
+        return -EINVAL;
+    }
     struct sqlite_output *o;
     int r = sqlite_output_open(path, protocols, protocols_count, DATABASE_PART_ROWS, &o, error);
     if (r == 0)

@@ -73,6 +73,8 @@ void connection_emit(struct conversation *c)
     struct message *m = message_take(c->shard);
     c->protocol = protocol;
     m->protocol = protocol;
+    m->skip = selection_skipped(c->shard->options.fields, protocol_number(protocol));
+    m->skip_summary = !selection_has(c->shard->options.fields, SELECT_SUMMARY);
     m->first_ns = c->first_ns;
     m->last_ns = c->last_ns;
     m->at = c->last_at;

@@ -90,6 +90,7 @@ void feed_open(struct conversation *c, const struct protocol *protocol, void *st
         return;
     }
     c->protocol = protocol;
+    c->skip = selection_skipped(c->shard->options.fields, protocol_number(protocol));
     for (uint32_t i = 0; i < c->detected_count; i++)
         if (c->detected[i] == protocol)
             return;
@@ -381,6 +382,8 @@ struct message *conversation_message(struct conversation *c, enum side side, con
     m->gap_end = s->gap_end;
     m->to = m->from + 1;
     m->redact = (uint8_t)c->shard->options.redact;
+    m->skip = c->skip;
+    m->skip_summary = !selection_has(c->shard->options.fields, SELECT_SUMMARY);
     m->body_max = c->shard->options.body_max;
     return m;
 }

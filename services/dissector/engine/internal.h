@@ -85,6 +85,7 @@ struct conversation {
     uint8_t detected_count;
     const struct protocol *detected[DETECTED_MAX];
     const struct protocol *protocol, *switch_to;
+    uint64_t skip;                  /* of the protocol's fields: message.skip */
     void *state, *switch_state;
     struct stream streams[2];
     uint32_t stalled;               /* packets since something has been waiting and nothing went on */

@@ -3,6 +3,7 @@
 #ifndef DISSECTOR_ENGINE_SHARD_H
 #define DISSECTOR_ENGINE_SHARD_H
 #include "services/dissector/entry/record.h"
+#include "services/dissector/entry/selection.h"
 
 #define SHARDS 256u
 
@@ -41,6 +42,7 @@ struct shard_options {
     enum redact_level redact;
     struct shard_limits limits;     /* zeros: the defaults */
     uint32_t body_max;              /* bytes kept of a body; 0: CONVERSATION_BODY_MAX */
+    const struct selection *fields; /* of entries; outlives the shard; NULL: all */
     uint64_t protocols;             /* bit per protocol_number(): whose entries go out; all others are dissected no further than they must. 0: all */
 };
 

@@ -2,6 +2,7 @@
  * variables and docs/vocabulary.md are generated from these tables. A missing value is the type's zero ("" 0 false [] {}), or `fallback`. */
 #ifndef DISSECTOR_ENTRY_FIELD_H
 #define DISSECTOR_ENTRY_FIELD_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,7 @@ struct field {
     int64_t fallback;               /* INT and BOOL */
     const char *column;             /* in the detail's table */
     enum field_redaction redaction;
+    bool read_back;                 /* read again after it was written (by the parser, or for the names of addresses): kept there although nobody wants it in the entry */
     const char *oracle;             /* tshark's field that says the same, or NULL */
     const char *help;               /* for docs/vocabulary.md; one sentence, no full stop */
 };

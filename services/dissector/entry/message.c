@@ -142,7 +142,7 @@ static ssize_t hide_sql(const void *context, const char *text, size_t size, char
 
 void message_text(struct message *m, uint8_t field, const void *text, size_t size)
 {
-    if (size == 0)
+    if (size == 0 || !message_wants(m, field))
         return;
     enum field_redaction class = class_of(m, field);
     if (class == REDACT_VALUE) {
@@ -167,7 +167,7 @@ void message_string(struct message *m, uint8_t field, const char *text)
 
 void message_int(struct message *m, uint8_t field, int64_t value)
 {
-    uint8_t *p = grow(m, 9);
+    uint8_t *p = message_wants(m, field) ? grow(m, 9) : NULL;
     if (!p)
         return;
     *p = field;
@@ -177,7 +177,7 @@ void message_int(struct message *m, uint8_t field, int64_t value)
 
 void message_bool(struct message *m, uint8_t field, bool value)
 {
-    uint8_t *p = grow(m, 2);
+    uint8_t *p = message_wants(m, field) ? grow(m, 2) : NULL;
     if (!p)
         return;
     p[0] = field;
@@ -187,7 +187,7 @@ void message_bool(struct message *m, uint8_t field, bool value)
 void message_open(struct message *m, uint8_t field)
 {
     uint32_t at = m->size;
-    uint8_t *p = grow(m, 5);
+    uint8_t *p = message_wants(m, field) ? grow(m, 5) : NULL;
     m->open_at = p ? at : UINT32_MAX;
     m->open_field = field;
     if (p)
@@ -345,7 +345,7 @@ void message_body(struct message *m, uint8_t field, uint8_t encoding_field, cons
 {
     if (m->body_max && size > m->body_max)
         size = m->body_max;
-    if (size == 0)
+    if (size == 0 || (!message_wants(m, field) && !message_wants(m, encoding_field)))
         return;
     bool cut = size >= CONVERSATION_BODY_MAX || size == m->body_max || m->incomplete != WHOLE; /* perhaps in the middle of a character */
     char stack[REDACT_STACK_BYTES];
@@ -363,15 +363,19 @@ void message_body(struct message *m, uint8_t field, uint8_t encoding_field, cons
     }
     size_t whole = cut ? whole_characters(data, size) : size;
     if (is_text(data, whole)) {
-        put_text(m, field, data, whole);
+        if (message_wants(m, field))
+            put_text(m, field, data, whole);
     } else {
-        put_base64(m, field, data, size);
-        put_text(m, encoding_field, "base64", 6);
+        if (message_wants(m, field))
+            put_base64(m, field, data, size);
+        message_text(m, encoding_field, "base64", 6);
     }
 }
 
 void message_summary(struct message *m, const void *text, size_t size)
 {
+    if (m->skip_summary)
+        return;
     if (size > MESSAGE_SUMMARY_MAX)
         size = whole_characters(text, MESSAGE_SUMMARY_MAX);
     memcpy(m->summary, text, size);

@@ -30,12 +30,14 @@ struct message {
     uint64_t from, to, acked;               /* offsets in its own stream; and how far the other side's stream had been received when it began */
     uint64_t gap_end;                       /* behind the last gap of its own stream before it; 0: none */
     uint64_t key;                           /* pairing */
+    uint64_t skip;                          /* bit per field that is not taken: nobody wants it (selection_skipped) */
     int32_t status;                         /* status_code; 0: none */
     uint32_t body_max;                      /* bytes kept of a body; 0: as many as the parser gives */
     uint32_t counted;                       /* the engine's own: bytes of it in the shard's budget while it waits for its response */
     uint32_t tag;                           /* the parser's own (HTTP keeps the method's kind for the response) */
     uint8_t incomplete;                     /* enum incomplete: the first reason wins */
     uint8_t redact;                         /* enum redact_level */
+    bool skip_summary;                      /* nobody wants it */
     bool failed;
     uint8_t open_field;
     uint16_t summary_size;
@@ -47,6 +49,9 @@ struct message {
 static inline size_t message_memory(const struct message *m) { return m ? sizeof *m + m->size : 0; }
 /* Before it waits for more packets: room that it has from whoever used it before, and does not need, is given back, so that message_memory() is about the truth. */
 void message_fit(struct message *m);
+
+/* Whether a value of the field would be kept: for a parser that would have to work for it. */
+static inline bool message_wants(const struct message *m, uint8_t field) { return !(m->skip >> field & 1); }
 
 void message_text(struct message *m, uint8_t field, const void *text, size_t size);
 void message_string(struct message *m, uint8_t field, const char *text);

@@ -25,10 +25,10 @@ static void free_state(struct ndjson *n)
 
 static const char *name_of(const struct ndjson *n) { return n->standard ? "standard output" : n->publish.path; }
 
-static int ndjson_open(const char *path, void **ret, char *error)
+static int ndjson_open(const char *path, const struct selection *fields, void **ret, char *error)
 {
     mem_auto_free struct ndjson *n = calloc(1, sizeof *n);
-    if (!n || ndjson_lines_new(&n->lines) < 0)
+    if (!n || ndjson_lines_new(fields, &n->lines) < 0)
         return output_failure(error, -ENOMEM, "opening", path);
     n->standard = strcmp(path, "-") == 0;
     n->publish.fd = STDOUT_FILENO;

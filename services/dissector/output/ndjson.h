@@ -9,7 +9,8 @@
 /* Entries as text, for those who send lines elsewhere. One thread each. */
 struct ndjson_lines;
 struct ndjson_buffer { char *data; size_t size, room; }; /* zeroed, it is ready; data is the caller's to free */
-int ndjson_lines_new(struct ndjson_lines **ret);
+/* fields: stays as it is while the lines live; NULL: all. */
+int ndjson_lines_new(const struct selection *fields, struct ndjson_lines **ret);
 void ndjson_lines_free(struct ndjson_lines *lines); /* NULL is fine */
 /* Appends the object and a newline. -ENOMEM; -EINVAL: a field's name has more than one dot. */
 int ndjson_lines_put(struct ndjson_lines *lines, const struct entry *entry, struct ndjson_buffer *out);

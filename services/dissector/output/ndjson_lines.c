@@ -8,22 +8,26 @@
 
 #define PLANS_MAX 48u       /* details of one build; there are fewer than protocols */
 #define PEERS_CACHED 4096u  /* of each side: about as many as talk at the same time; 1 MB or so with their texts */
-#define FIXED_ROOM 1024u    /* all fixed keys (under 400 bytes), numbers and the time */
+#define FIXED_ROOM 1024u    /* all keys that every entry has (under 400 bytes), numbers and the time */
 
-/* What stands before and behind the port. */
+/* An end's object with its key, `,"src":{...}`: what stands before and behind the port; empty where nobody wants any of it. */
 struct peer_text { uint64_t number; uint32_t before, behind; char *text; };
 struct ndjson_lines {
+    const struct selection *selection;
+    uint64_t always;            /* of the selection, or all bits */
     struct json_clock clock;
     uint32_t plans_count;
     struct ndjson_plan *plans[PLANS_MAX];
     struct peer_text peers[2][PEERS_CACHED]; /* sources, destinations: an entry's two never push each other out */
 };
 
-int ndjson_lines_new(struct ndjson_lines **ret)
+int ndjson_lines_new(const struct selection *fields, struct ndjson_lines **ret)
 {
     struct ndjson_lines *lines = calloc(1, sizeof *lines);
     if (!lines)
         return -ENOMEM;
+    lines->selection = fields;
+    lines->always = fields ? fields->always : UINT64_MAX;
     *ret = lines;
     return 0;
 }
@@ -41,8 +45,9 @@ void ndjson_lines_free(struct ndjson_lines *lines)
     free(lines);
 }
 
-static int plan_of(struct ndjson_lines *lines, const struct detail *detail, const struct ndjson_plan **ret)
+static int plan_of(struct ndjson_lines *lines, const struct protocol *protocol, const struct ndjson_plan **ret)
 {
+    const struct detail *detail = protocol->detail;
     for (uint32_t i = 0; i < lines->plans_count; i++)
         if (lines->plans[i]->detail == detail) {
             *ret = lines->plans[i];
@@ -53,7 +58,8 @@ static int plan_of(struct ndjson_lines *lines, const struct detail *detail, cons
     mem_auto_free struct ndjson_plan *plan = malloc(sizeof *plan);
     if (!plan)
         return -ENOMEM;
-    int r = ndjson_plan_make(detail, plan);
+    int number = lines->selection ? protocol_number(protocol) : -1;
+    int r = ndjson_plan_make(detail, number < 0 ? UINT64_MAX : lines->selection->fields[number], plan);
     if (r < 0)
         return r;
     *ret = lines->plans[lines->plans_count++] = mem_take(plan);
@@ -85,43 +91,66 @@ static char *put_object(char *p, const char *key, const char *name, const char *
     return p;
 }
 
-static int peer_render(struct peer_text *slot, const struct peer *peer)
+/* An end's texts in the order of enum selected_end; "" where nobody wants it. */
+static size_t select_texts(const struct peer *peer, uint64_t wanted, const char *ret[END_FIELDS])
 {
-    const char *const texts[] = { peer->ip, peer->name, peer->namespace, peer->pod_name, peer->pod_namespace, peer->service_name, peer->service_namespace, peer->dns, peer->process };
+    const char *const all[END_FIELDS] = { [END_IP] = peer->ip, [END_PORT] = "", [END_NAME] = peer->name, [END_NAMESPACE] = peer->namespace, [END_POD_NAME] = peer->pod_name, [END_POD_NAMESPACE] = peer->pod_namespace,
+                                          [END_SERVICE_NAME] = peer->service_name, [END_SERVICE_NAMESPACE] = peer->service_namespace, [END_DNS] = peer->dns, [END_PROCESS] = peer->process };
     size_t room = 256; /* the keys */
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        room += JSON_STRING_ROOM(strlen(texts[i]));
+    for (unsigned i = 0; i < END_FIELDS; i++) {
+        ret[i] = wanted >> i & 1 ? all[i] : "";
+        room += JSON_STRING_ROOM(strlen(ret[i]));
+    }
+    return room;
+}
+
+static int peer_render(struct peer_text *slot, const struct peer *peer, const char *key, uint64_t wanted)
+{
+    const char *texts[END_FIELDS];
+    size_t room = select_texts(peer, wanted, texts);
     if (room > UINT32_MAX)
         return -EINVAL;
     char *text = realloc(slot->text, room), *p = text;
     if (!text)
         return -ENOMEM;
-    p = PUT_KEY(p, "{\"ip\":");
-    p = json_put_string(p, peer->ip, strlen(peer->ip));
-    p = PUT_KEY(p, ",\"port\":");
-    uint32_t before = (uint32_t)(p - text);
-    p = put_string_pair(p, ",\"name\":", peer->name);
-    p = put_string_pair(p, ",\"namespace\":", peer->namespace);
-    p = put_object(p, ",\"pod\":", peer->pod_name, peer->pod_namespace);
-    p = put_object(p, ",\"service\":", peer->service_name, peer->service_namespace);
-    p = put_string_pair(p, ",\"dns\":", peer->dns);
-    p = put_string_pair(p, ",\"process\":", peer->process);
+    *slot = (struct peer_text){ .number = peer->number, .text = text };
+    size_t key_size = strlen(key);
+    memcpy(p, key, key_size);
+    p += key_size;
+    char *start = p;
+    p = put_string_pair(p, ",\"ip\":", texts[END_IP]);
+    if (wanted >> END_PORT & 1)
+        p = PUT_KEY(p, ",\"port\":");
+    slot->before = (uint32_t)(p - text);
+    p = put_string_pair(p, ",\"name\":", texts[END_NAME]);
+    p = put_string_pair(p, ",\"namespace\":", texts[END_NAMESPACE]);
+    p = put_object(p, ",\"pod\":", texts[END_POD_NAME], texts[END_POD_NAMESPACE]);
+    p = put_object(p, ",\"service\":", texts[END_SERVICE_NAME], texts[END_SERVICE_NAMESPACE]);
+    p = put_string_pair(p, ",\"dns\":", texts[END_DNS]);
+    p = put_string_pair(p, ",\"process\":", texts[END_PROCESS]);
+    if (p == start) {
+        slot->before = 0;
+        return 0;
+    }
+    *start = '{';
     *p++ = '}';
-    *slot = (struct peer_text){ .number = peer->number, .before = before, .behind = (uint32_t)(p - text) - before, .text = text };
+    slot->behind = (uint32_t)(p - text) - slot->before;
     return 0;
 }
 
-static int peer_text_of(struct peer_text *cache, const struct peer *peer, const struct peer_text **ret)
+static int peer_text_of(struct ndjson_lines *lines, enum selected end, const struct peer *peer, const struct peer_text **ret)
 {
-    struct peer_text *slot = &cache[peer->number % PEERS_CACHED];
+    struct peer_text *slot = &lines->peers[end == SELECT_DST][peer->number % PEERS_CACHED];
     *ret = slot;
-    return slot->text && slot->number == peer->number ? 0 : peer_render(slot, peer);
+    return slot->text && slot->number == peer->number ? 0 : peer_render(slot, peer, end == SELECT_DST ? ",\"dst\":" : ",\"src\":", lines->always >> end);
 }
 
-static char *put_peer(char *p, const struct peer_text *peer, uint16_t port)
+static char *put_peer(char *p, const struct peer_text *peer, bool with_port, uint16_t port)
 {
     memcpy(p, peer->text, peer->before);
-    p = json_put_unsigned(p + peer->before, port);
+    p += peer->before;
+    if (with_port)
+        p = json_put_unsigned(p, port);
     memcpy(p, peer->text + peer->before, peer->behind);
     return p + peer->behind;
 }
@@ -141,33 +170,44 @@ static char *put_place(char *p, const char *segment, uint32_t frame)
 }
 
 #define PUT_UNLESS_ZERO(p, key, value, writer) ((value) ? writer(PUT_KEY(p, key), (value)) : (p))
+#define WANTS(what) (wanted >> (what) & 1)
 
-static char *put_fixed(char *p, struct ndjson_lines *lines, const struct entry *e, const struct peer_text *source, const struct peer_text *destination)
+/* Each with a comma before it: the line's first becomes its brace. */
+static char *put_always(char *p, struct ndjson_lines *lines, const struct entry *e, const struct peer_text *source, const struct peer_text *destination)
 {
     const struct record *r = e->record;
-    p = json_put_unsigned(PUT_KEY(p, "{\"id\":"), e->id);
-    p = PUT_KEY(p, ",\"protocol\":");
-    p = json_put_string(p, e->protocol->name, strlen(e->protocol->name));
-    p = json_put_time(PUT_KEY(p, ",\"timestamp\":\""), &lines->clock, r->timestamp_ns);
-    *p++ = '"';
-    p = PUT_UNLESS_ZERO(p, ",\"elapsed_time\":", r->elapsed_ns / 1000, json_put_signed);
-    p = PUT_UNLESS_ZERO(p, ",\"duration\":", r->duration_ns / 1000, json_put_signed);
-    p = put_peer(PUT_KEY(p, ",\"src\":"), source, r->tuple.source_port);
-    p = put_peer(PUT_KEY(p, ",\"dst\":"), destination, r->tuple.destination_port);
-    p = put_string_pair(p, ",\"node_name\":", e->node);
-    p = PUT_UNLESS_ZERO(p, ",\"conn_id\":", e->connection, json_put_unsigned);
-    p = PUT_UNLESS_ZERO(p, ",\"status_code\":", r->status, json_put_signed);
-    if (r->summary_size)
+    uint64_t wanted = lines->always;
+    if (WANTS(SELECT_ID))
+        p = json_put_unsigned(PUT_KEY(p, ",\"id\":"), e->id);
+    if (WANTS(SELECT_PROTOCOL))
+        p = json_put_string(PUT_KEY(p, ",\"protocol\":"), e->protocol->name, strlen(e->protocol->name));
+    if (WANTS(SELECT_TIMESTAMP)) {
+        p = json_put_time(PUT_KEY(p, ",\"timestamp\":\""), &lines->clock, r->timestamp_ns);
+        *p++ = '"';
+    }
+    if (WANTS(SELECT_ELAPSED_TIME))
+        p = PUT_UNLESS_ZERO(p, ",\"elapsed_time\":", r->elapsed_ns / 1000, json_put_signed);
+    if (WANTS(SELECT_DURATION))
+        p = PUT_UNLESS_ZERO(p, ",\"duration\":", r->duration_ns / 1000, json_put_signed);
+    p = put_peer(p, source, WANTS(SELECT_SRC + END_PORT), r->tuple.source_port);
+    p = put_peer(p, destination, WANTS(SELECT_DST + END_PORT), r->tuple.destination_port);
+    if (WANTS(SELECT_NODE_NAME))
+        p = put_string_pair(p, ",\"node_name\":", e->node);
+    if (WANTS(SELECT_CONN_ID))
+        p = PUT_UNLESS_ZERO(p, ",\"conn_id\":", e->connection, json_put_unsigned);
+    if (WANTS(SELECT_STATUS_CODE))
+        p = PUT_UNLESS_ZERO(p, ",\"status_code\":", r->status, json_put_signed);
+    if (WANTS(SELECT_SUMMARY) && r->summary_size)
         p = json_put_string(PUT_KEY(p, ",\"summary\":"), record_summary(r), r->summary_size);
-    if (r->flags & RECORD_ONE_WAY)
+    if (WANTS(SELECT_ONE_WAY) && r->flags & RECORD_ONE_WAY)
         p = PUT_KEY(p, ",\"one_way\":true");
-    if (r->flags & RECORD_MAYBE_COPY)
+    if (WANTS(SELECT_MAYBE_COPY) && r->flags & RECORD_MAYBE_COPY)
         p = PUT_KEY(p, ",\"maybe_copy\":true");
-    if (r->incomplete && r->incomplete < INCOMPLETE_COUNT)
+    if (WANTS(SELECT_INCOMPLETE) && r->incomplete && r->incomplete < INCOMPLETE_COUNT)
         p = put_string_pair(p, ",\"incomplete\":", incomplete_names[r->incomplete]);
-    if (r->request_at.frame)
+    if (WANTS(SELECT_REQUEST_AT) && r->request_at.frame)
         p = put_place(PUT_KEY(p, ",\"request_at\":"), e->request_segment, r->request_at.frame);
-    if (r->response_at.frame)
+    if (WANTS(SELECT_RESPONSE_AT) && r->response_at.frame)
         p = put_place(PUT_KEY(p, ",\"response_at\":"), e->response_segment, r->response_at.frame);
     return p;
 }
@@ -233,19 +273,22 @@ int ndjson_lines_put(struct ndjson_lines *lines, const struct entry *e, struct n
 {
     const struct ndjson_plan *plan;
     const struct peer_text *source = NULL, *destination = NULL;
-    int r = plan_of(lines, e->protocol->detail, &plan);
+    int r = plan_of(lines, e->protocol, &plan);
     if (r == 0)
-        r = peer_text_of(lines->peers[0], e->source, &source);
+        r = peer_text_of(lines, SELECT_SRC, e->source, &source);
     if (r == 0)
-        r = peer_text_of(lines->peers[1], e->destination, &destination);
+        r = peer_text_of(lines, SELECT_DST, e->destination, &destination);
     if (r < 0)
         return r;
     size_t texts = e->record->summary_size + (size_t)e->record->values_size + strlen(e->node) + strlen(e->request_segment) + strlen(e->response_segment) + strlen(e->protocol->name);
     r = reserve(out, FIXED_ROOM + JSON_STRING_ROOM(texts) + source->before + source->behind + destination->before + destination->behind + plan->bytes);
     if (r < 0)
         return r;
-    char *p = put_fixed(out->data + out->size, lines, e, source, destination);
+    char *start = out->data + out->size, *p = put_always(start, lines, e, source, destination);
     p = put_fields(p, plan, &e->values);
+    if (p == start)
+        p++;
+    *start = '{';
     *p++ = '}';
     *p++ = '\n';
     out->size = (size_t)(p - out->data);

@@ -33,7 +33,7 @@ static int key_make(struct ndjson_key *key, uint8_t field, uint8_t group, const 
     return 0;
 }
 
-int ndjson_plan_make(const struct detail *detail, struct ndjson_plan *ret)
+int ndjson_plan_make(const struct detail *detail, uint64_t wanted, struct ndjson_plan *ret)
 {
     uint64_t done = 0;
     uint8_t groups = 0;
@@ -43,7 +43,7 @@ int ndjson_plan_make(const struct detail *detail, struct ndjson_plan *ret)
         const char *first = detail->fields[i].name;
         uint8_t group = group_size(first) ? ++groups : 0;
         for (uint32_t k = i; k < detail->count && k < DETAIL_FIELDS_MAX; k++) {
-            if (done >> k & 1 || (k != i && !same_group(first, detail->fields[k].name)))
+            if (!(wanted >> k & 1) || done >> k & 1 || (k != i && !same_group(first, detail->fields[k].name)))
                 continue;
             struct ndjson_key *key = &ret->keys[ret->count];
             int r = key_make(key, (uint8_t)k, group, detail->fields[k].name);

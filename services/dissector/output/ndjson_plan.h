@@ -11,6 +11,6 @@ struct ndjson_key {
     char next[NDJSON_KEY_MAX];          /* `,"headers":`, where it is; the comma is left out by who opens an object */
 };
 struct ndjson_plan { const struct detail *detail; uint32_t count, bytes; /* of all keys */ struct ndjson_key keys[DETAIL_FIELDS_MAX]; };
-/* -EINVAL: a name has more than one dot, or does not fit. */
-int ndjson_plan_make(const struct detail *detail, struct ndjson_plan *ret);
+/* wanted: bit per field; the others get no key. -EINVAL: a name has more than one dot, or does not fit. */
+int ndjson_plan_make(const struct detail *detail, uint64_t wanted, struct ndjson_plan *ret);
 #endif

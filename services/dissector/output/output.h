@@ -2,6 +2,7 @@
 #ifndef DISSECTOR_OUTPUT_OUTPUT_H
 #define DISSECTOR_OUTPUT_OUTPUT_H
 #include "services/dissector/entry/record.h"
+#include "services/dissector/entry/selection.h"
 #include "services/dissector/protocols/protocol.h"
 
 #define OUTPUT_ERROR_TEXT_MAX 512
@@ -24,8 +25,8 @@ struct output_counter { const char *name; uint64_t value; };
 
 struct output_driver {
     const char *name;                       /* --format */
-    /* path "-": standard output, where the form allows it. */
-    int (*open)(const char *path, void **ret_state, char *error);
+    /* path "-": standard output, where the form allows it. fields: what is written of an entry; stays as it is until close; NULL: all. -EINVAL where the form always has all. */
+    int (*open)(const char *path, const struct selection *fields, void **ret_state, char *error);
     int (*entry)(void *state, const struct entry *entry, char *error);
     /* Finishes and publishes the file whole; counters: what was read and what was given up, by name. Frees state, also on failure. */
     int (*close)(void *state, const struct output_counter *counters, size_t counters_count, char *error);

@@ -15,9 +15,25 @@ size_t text_utf8_size(const uint8_t *data, size_t size)
     return need;
 }
 
+/* How many bytes from the first may stand as they are. */
+static size_t plain_bytes(const uint8_t *data, size_t size, const char *escaped)
+{
+    uint8_t first = (uint8_t)escaped[0], second = first ? (uint8_t)escaped[1] : 0;
+    size_t i = 0;
+    while (i < size && (uint8_t)(data[i] - 0x20) < 0x7f - 0x20 && data[i] != first && data[i] != second)
+        i++;
+    return i;
+}
+
 void text_buffer_bytes(struct text_buffer *t, const uint8_t *data, size_t size, const char *escaped)
 {
     for (size_t i = 0; i < size; i++) {
+        size_t plain = plain_bytes(data + i, size - i, escaped), room = t->room - t->size;
+        text_buffer_put(t, data + i, plain < room ? plain : room);
+        t->cut = t->cut || plain > room;
+        i += plain;
+        if (i == size)
+            break;
         uint8_t c = data[i];
         size_t utf8 = c >= 0x80 ? text_utf8_size(data + i, size - i) : 0;
         if (utf8) {

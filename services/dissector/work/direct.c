@@ -88,7 +88,7 @@ int direct_run(const struct direct_options *o, const struct stage_progress *prog
     struct shard_options shard_options;
     const struct output_driver *driver;
     error[0] = '\0';
-    int r = job_shard_options(o->protocols, o->protocols_count, o->redact, &o->limits, &shard_options, error);
+    int r = job_shard_options(o->protocols, o->protocols_count, o->redact, &o->limits, o->where && o->where[0] ? NULL : o->fields, &shard_options, error);
     if (r == 0)
         r = job_driver(o->format, &driver, error);
     if (r < 0)
@@ -107,7 +107,7 @@ int direct_run(const struct direct_options *o, const struct stage_progress *prog
     if (r < 0)
         return r == -ECANCELED ? r : fail(error, r, "cannot dissect the input");
     struct finalise_options finalise = { .driver = driver, .path = o->output_path, .where = o->where, .nodes = o->plan->nodes, .nodes_count = o->plan->nodes_count, .inputs = inputs, .inputs_count = o->plan->count,
-                                         .entries_max = o->limits.entries, .counters = counts->counters, .counters_count = counts->counters_count };
+                                         .fields = o->fields, .entries_max = o->limits.entries, .counters = counts->counters, .counters_count = counts->counters_count };
     r = finalise_runs(&reader, 1, &finalise, progress, counts, error);
     if (r == 0)
         *ret = *counts;

@@ -11,6 +11,7 @@ struct direct_options {
     const char *format, *output_path;   /* "-": standard output */
     const char *const *protocols; uint32_t protocols_count;
     const char *where;
+    const struct selection *fields;     /* NULL: all */
     enum redact_level redact;
     struct stage_limits limits;
     void (*problem)(void *context, uint32_t input, const char *sentence); /* an input that is not whole; may be NULL */

@@ -17,7 +17,7 @@ struct finaliser {
     struct peers *peers;
     struct where *where;                /* NULL: everything */
     void *output;
-    int dns;                            /* protocol_number of DNS; -1: there is none */
+    int dns;                            /* protocol_number of DNS; -1: there is none, or nobody wants names */
     uint64_t seen, total, entries, connections, over_limit;
     uint8_t *marked; uint32_t marked_room; /* a record that had to be changed */
     char *error;
@@ -158,7 +158,7 @@ static int open_all(struct finaliser *f, struct run_reader **readers, size_t cou
         if (r < 0)
             return r;
     }
-    return f->options->driver->open(f->options->path, &f->output, f->error);
+    return f->options->driver->open(f->options->path, f->options->fields, &f->output, f->error);
 }
 
 static int close_output(struct finaliser *f)
@@ -179,7 +179,7 @@ int finalise_runs(struct run_reader **readers, size_t count, const struct finali
     struct finaliser f = { .options = options, .error = error };
     const struct protocol *dns = protocol_find("DNS", 3);
     error[0] = '\0';
-    f.dns = dns ? protocol_number(dns) : -1;
+    f.dns = dns && selection_needs_names(options->fields) ? protocol_number(dns) : -1;
     int r = open_all(&f, readers, count);
     if (r == 0)
         r = take_all(&f, progress);

@@ -11,6 +11,7 @@ struct finalise_options {
     const char *where;                      /* "" or NULL: all */
     const char *const *nodes; uint32_t nodes_count;
     const struct stage_input *inputs; uint32_t inputs_count;
+    const struct selection *fields;         /* NULL: all */
     uint64_t entries_max;                   /* the earliest are kept; 0: all */
     const struct stage_counter *counters; uint32_t counters_count; /* of the stages before, for the output */
 };

@@ -13,9 +13,9 @@ static void list_protocols(char *text, size_t room)
             used += (size_t)snprintf(text + used, room - used, "%s%s", used ? ", " : "", protocols[i]->name);
 }
 
-int job_shard_options(const char *const *names, uint32_t count, enum redact_level redact, const struct stage_limits *limits, struct shard_options *ret, char *error)
+int job_shard_options(const char *const *names, uint32_t count, enum redact_level redact, const struct stage_limits *limits, const struct selection *fields, struct shard_options *ret, char *error)
 {
-    struct shard_options options = { .redact = redact, .body_max = limits->body_bytes < CONVERSATION_BODY_MAX ? (uint32_t)limits->body_bytes : CONVERSATION_BODY_MAX };
+    struct shard_options options = { .redact = redact, .fields = fields, .body_max = limits->body_bytes < CONVERSATION_BODY_MAX ? (uint32_t)limits->body_bytes : CONVERSATION_BODY_MAX };
     for (uint32_t i = 0; i < count; i++)
         for (const char *name = names[i], *end; *name; name = *end ? end + 1 : end) {
             end = strchrnul(name, ',');

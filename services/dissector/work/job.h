@@ -6,6 +6,7 @@
 #include "services/dissector/work/stages.h"
 
 /* protocols: each a name, or several with commas. -EINVAL with a sentence: a protocol or a format that there is not. */
-int job_shard_options(const char *const *protocols, uint32_t protocols_count, enum redact_level redact, const struct stage_limits *limits, struct shard_options *ret, char *error);
+/* fields: what entries are made with; NULL where an expression may read any of them. */
+int job_shard_options(const char *const *protocols, uint32_t protocols_count, enum redact_level redact, const struct stage_limits *limits, const struct selection *fields, struct shard_options *ret, char *error);
 int job_driver(const char *format, const struct output_driver **ret, char *error);
 #endif

@@ -29,7 +29,7 @@ int stage_check(const struct stage_job *job, char *error)
     const struct output_driver *driver;
     struct query_error wrong = { 0 };
     error[0] = '\0';
-    int r = job_shard_options(job->protocols, job->protocols_count, job->redact, &job->limits, &options, error);
+    int r = job_shard_options(job->protocols, job->protocols_count, job->redact, &job->limits, job->where[0] ? NULL : job->fields, &options, error);
     if (r == 0)
         r = job_driver(job->format, &driver, error);
     if (r == 0 && job->where[0] && (r = query_check(NULL, job->where, &wrong)) < 0)
@@ -139,7 +139,7 @@ int stage_reduce(const struct stage_job *job, uint32_t first, uint32_t count, co
     struct engines *engines = NULL;
     struct run_writer *run = NULL;
     error[0] = '\0';
-    int r = job_shard_options(job->protocols, job->protocols_count, job->redact, &job->limits, &options, error);
+    int r = job_shard_options(job->protocols, job->protocols_count, job->redact, &job->limits, job->where[0] ? NULL : job->fields, &options, error);
     if (r < 0)
         return r;
     mem_auto_free struct stage_result *counts = calloc(1, sizeof *counts);
@@ -205,7 +205,7 @@ int stage_finalise(const struct stage_job *job, const struct stage_progress *pro
         return fail(error, r, "cannot read the runs");
     }
     struct finalise_options options = { .driver = driver, .path = job->output_path, .where = job->where, .nodes = job->nodes, .nodes_count = job->nodes_count, .inputs = job->inputs, .inputs_count = job->inputs_count,
-                                        .entries_max = job->limits.entries, .counters = counts->counters, .counters_count = counts->counters_count };
+                                        .fields = job->fields, .entries_max = job->limits.entries, .counters = counts->counters, .counters_count = counts->counters_count };
     r = finalise_runs(readers, count, &options, progress, counts, error);
     if (r == 0 && driver == &output_sqlite)
         r = database_all_digest(job->output_path, counts->digest, error);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "services/dissector/entry/message.h"
+#include "services/dissector/entry/selection.h"
 
 #define STAGE_SHARDS 256u               /* virtual shards: a flow's shard does not depend on the number of workers */
 #define STAGE_ERROR_TEXT_MAX 512
@@ -41,6 +42,7 @@ struct stage_job {
     const char *const *protocols;       /* names as the registry has them; none: all */
     uint32_t protocols_count;
     const char *where;                  /* "" matches all */
+    const struct selection *fields;     /* of entries, for an output that knows fewer; NULL: all */
     enum redact_level redact;
     struct stage_limits limits;
     uint64_t memory;                    /* of entries, of one item; what is more goes through unnamed files in the work folder. 0: RUN_MEMORY_DEFAULT */

@@ -88,6 +88,8 @@ static void write_question_names(struct message *m, const struct dns_message *d)
 static void write_question_types(struct message *m, const struct dns_message *d)
 {
     struct cursor c = { .data = d->data, .size = d->size, .at = DNS_HEADER_BYTES };
+    if (!message_wants(m, DNS_QUESTION_TYPES))
+        return;
     message_open(m, DNS_QUESTION_TYPES);
     for (unsigned i = 0; i < d->count[DNS_SECTION_QUESTION]; i++) {
         char room[16];
@@ -104,6 +106,8 @@ static void write_question_types(struct message *m, const struct dns_message *d)
 
 static void write_summary(struct message *m, const struct dns_message *d)
 {
+    if (m->skip_summary)
+        return;
     char room[SUMMARY_ROOM];
     struct text_buffer t = text_buffer_over(room, sizeof room);
     unsigned opcode = dns_message_opcode(d);
@@ -229,8 +233,10 @@ static void write_response(struct message *m, const struct dns_message *d)
             message_bool(m, flags[i].field, true);
     uint32_t ttl = 0;
     if (d->count[DNS_SECTION_ANSWER] && write_answers(m, d, DNS_ANSWERS, PART_DATA, &ttl) > 0) {
-        write_answers(m, d, DNS_ANSWER_TYPES, PART_TYPE, &ttl);
-        write_answers(m, d, DNS_ANSWER_NAMES, PART_NAME, &ttl);
+        if (message_wants(m, DNS_ANSWER_TYPES))
+            write_answers(m, d, DNS_ANSWER_TYPES, PART_TYPE, &ttl);
+        if (message_wants(m, DNS_ANSWER_NAMES))
+            write_answers(m, d, DNS_ANSWER_NAMES, PART_NAME, &ttl);
         message_int(m, DNS_TTL, ttl);
     }
     write_edns(m, &edns, true);

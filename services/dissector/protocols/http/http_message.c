@@ -50,7 +50,7 @@ static struct target split_target(struct http_text method, struct http_text text
 
 static void write_segments(struct message *m, struct http_text path)
 {
-    if (path.size < 2)
+    if (path.size < 2 || !message_wants(m, HTTP_PATH_SEGMENTS))
         return;
     message_open(m, HTTP_PATH_SEGMENTS);
     for (const char *p = path.data, *end = p + path.size; p < end;) {
@@ -203,6 +203,8 @@ static void write_request_summary(struct message *m, struct http_text method)
 {
     char text[SUMMARY_METHOD_MAX + 1 + MESSAGE_SUMMARY_MAX];
     size_t size = method.size < SUMMARY_METHOD_MAX ? method.size : SUMMARY_METHOD_MAX, url_size = 0;
+    if (m->skip_summary)
+        return;
     const char *url = message_get_text(m, HTTP_URL, &url_size);
     memcpy(text, method.data, size);
     if (url && url_size) {
@@ -229,11 +231,11 @@ void http_write_request(struct message *m, struct http_text method, struct http_
         message_text(m, HTTP_HOST, parts.authority.data, parts.authority.size);
     if (parts.query.size)
         message_text(m, HTTP_QUERY, parts.query.data, parts.query.size);
-    if (parts.query.size)
+    if (parts.query.size && message_wants(m, HTTP_QUERY_STRING))
         write_query(m, parts.query);
     message_string(m, HTTP_VERSION, version);
     http_pairs_write(m, HTTP_REQUEST_HEADERS, h->at, h->count, HTTP_OTHER, ", ");
-    if (h->first[HTTP_KNOWN_COOKIE])
+    if (h->first[HTTP_KNOWN_COOKIE] && message_wants(m, HTTP_REQUEST_COOKIES))
         write_request_cookies(m, h);
     message_int(m, HTTP_REQUEST_HEADERS_SIZE, (int64_t)headers_size);
     if (h->full)
@@ -247,12 +249,12 @@ void http_write_response(struct message *m, const char *version, const struct ht
     if (version)
         message_string(m, HTTP_VERSION, version);
     http_pairs_write(m, HTTP_RESPONSE_HEADERS, h->at, h->count, HTTP_KNOWN_SET_COOKIE, ", ");
-    if (h->first[HTTP_KNOWN_SET_COOKIE])
+    if (h->first[HTTP_KNOWN_SET_COOKIE] && (message_wants(m, HTTP_RESPONSE_COOKIES) || message_wants(m, HTTP_RESPONSE_SET_COOKIES)))
         write_response_cookies(m, h);
     message_int(m, HTTP_RESPONSE_HEADERS_SIZE, (int64_t)headers_size);
     if (h->full)
         message_incomplete(m, TRUNCATED);
-    if (m->status >= 0 && m->status <= 999) {
+    if (!m->skip_summary && m->status >= 0 && m->status <= 999) {
         for (int32_t i = 7, status = m->status; i > 4; i--, status /= 10)
             summary[i] = (char)('0' + status % 10);
         message_summary(m, summary, sizeof summary - 1);

@@ -185,7 +185,7 @@ static __attribute__((noinline)) void write_joined(struct message *m, const stru
 
 void http_pairs_write(struct message *m, uint8_t field, const struct http_header *at, uint32_t count, enum http_known without, const char *joiner)
 {
-    if (count == 0)
+    if (count == 0 || !message_wants(m, field))
         return;
     message_open(m, field);
     for (const struct http_header *p = at; p < at + count; p++) {

@@ -4,7 +4,7 @@
 
 static const struct field fields[MYSQL_FIELDS_COUNT] = {
     [MYSQL_COMMAND] = { .name = "mysql_command", .column = "command", .oracle = "mysql.command", .help = "the command's name (COM_QUERY), HANDSHAKE or SSL_REQUEST" },
-    [MYSQL_QUERY] = { .name = "mysql_query", .column = "query", .redaction = REDACT_SQL, .oracle = "mysql.query", .help = "SQL text, of an execute that of its statement" },
+    [MYSQL_QUERY] = { .name = "mysql_query", .column = "query", .redaction = REDACT_SQL, .oracle = "mysql.query", .read_back = true, .help = "SQL text, of an execute that of its statement" },
     [MYSQL_DATABASE] = { .name = "mysql_database", .column = "database", .oracle = "mysql.schema", .help = "database of the session, or the one asked for" },
     [MYSQL_USER] = { .name = "mysql_user", .column = "user", .oracle = "mysql.user", .help = "user of the session" },
     [MYSQL_STATEMENT_ID] = { .name = "mysql_statement_id", .type = FIELD_INT, .column = "statement_id", .oracle = "mysql.stmt_id", .help = "number of the prepared statement" },
@@ -13,7 +13,7 @@ static const struct field fields[MYSQL_FIELDS_COUNT] = {
     [MYSQL_TOTAL_SIZE] = { .name = "mysql_total_size", .type = FIELD_INT, .column = "total_size", .help = "bytes of request and response" },
     [MYSQL_SUCCESS] = { .name = "mysql_success", .type = FIELD_BOOL, .column = "success", .help = "answered without an error" },
     [MYSQL_ERROR_CODE] = { .name = "mysql_error_code", .type = FIELD_INT, .column = "error_code", .oracle = "mysql.error_code", .help = "the error's number" },
-    [MYSQL_ERROR_MESSAGE] = { .name = "mysql_error_message", .column = "error_message", .redaction = REDACT_SQL, .oracle = "mysql.error.message", .help = "the error's text" },
+    [MYSQL_ERROR_MESSAGE] = { .name = "mysql_error_message", .column = "error_message", .redaction = REDACT_SQL, .oracle = "mysql.error.message", .read_back = true, .help = "the error's text" },
     [MYSQL_ROWS] = { .name = "mysql_rows", .type = FIELD_INT, .column = "rows", .help = "rows of the result sets" },
     [MYSQL_AFFECTED_ROWS] = { .name = "mysql_affected_rows", .type = FIELD_INT, .column = "affected_rows", .oracle = "mysql.affected_rows", .help = "rows that the statements changed" },
     [MYSQL_SERVER_VERSION] = { .name = "mysql_server_version", .column = "server_version", .oracle = "mysql.version", .help = "of a log-in, or a request for TLS before one, the server's version" },

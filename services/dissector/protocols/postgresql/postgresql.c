@@ -5,7 +5,7 @@
 
 static const struct field fields[POSTGRESQL_FIELDS_COUNT] = {
     [POSTGRESQL_COMMAND] = { .name = "postgresql_command", .column = "command", .help = "the message that the entry is about: Query, Execute, Parse, StartupMessage, NotificationResponse and so on" },
-    [POSTGRESQL_QUERY] = { .name = "postgresql_query", .column = "query", .redaction = REDACT_SQL, .oracle = "pgsql.query", .help = "SQL text, of an Execute that of its statement" },
+    [POSTGRESQL_QUERY] = { .name = "postgresql_query", .column = "query", .redaction = REDACT_SQL, .oracle = "pgsql.query", .read_back = true, .help = "SQL text, of an Execute that of its statement" },
     [POSTGRESQL_DATABASE] = { .name = "postgresql_database", .column = "database", .help = "database of the connection" },
     [POSTGRESQL_USER] = { .name = "postgresql_user", .column = "user", .help = "user of the connection" },
     [POSTGRESQL_STATEMENT_ID] = { .name = "postgresql_statement_id", .column = "statement_id", .oracle = "pgsql.statement", .help = "name of the prepared statement" },

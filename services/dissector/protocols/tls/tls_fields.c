@@ -11,7 +11,7 @@ static const struct field fields[TLS_FIELDS_COUNT] = {
     [TLS_JA4] = { .name = "tls_ja4", .column = "ja4", .help = "JA4 fingerprint of the client" },
     [TLS_RESUMED] = { .name = "tls_resumed", .type = FIELD_BOOL, .column = "resumed", .help = "whether an earlier session was taken up again" },
     [TLS_HELLO_RETRY] = { .name = "tls_hello_retry", .type = FIELD_BOOL, .column = "hello_retry", .help = "whether the server asked for another client hello" },
-    [TLS_ALERT] = { .name = "tls_alert", .column = "alert", .oracle = "tls.alert_message.desc", .help = "alert in clear, such as fatal handshake_failure" },
+    [TLS_ALERT] = { .name = "tls_alert", .column = "alert", .oracle = "tls.alert_message.desc", .read_back = true, .help = "alert in clear, such as fatal handshake_failure" },
     [TLS_SUMMARY] = { .name = "tls_summary", .column = "summary", .help = "what the client or, alone, the server said" },
     [TLS_INFO] = { .name = "tls_info", .column = "info", .help = "what was agreed on: version, cipher suite, application protocol, resumption" },
     [TLS_CERTIFICATE] = { .name = "tls_certificate", .column = "certificate", .help = "subject of the server's certificate (up to TLS 1.2)" },

@@ -425,13 +425,13 @@ static void the_driver_with_all_protocols(void **state)
 {
     struct folder *f = *state;
     void *output;
-    if (output_sqlite.open(f->file, &output, f->error) < 0)
+    if (output_sqlite.open(f->file, NULL, &output, f->error) < 0)
         fail_msg("%s", f->error);
     assert_int_equal(output_sqlite.close(output, NULL, 0, f->error), 0);
     sqlite3 *db = reopen(f->file);
     web_expect(db, "SELECT count(*) FROM calls", "0");
     sqlite3_close(db);
-    assert_int_equal(output_sqlite.open(f->file, &output, f->error), 0);
+    assert_int_equal(output_sqlite.open(f->file, NULL, &output, f->error), 0);
     output_sqlite.abandon(output);
     assert_int_equal(files_in(f->path, false), 1);
 }

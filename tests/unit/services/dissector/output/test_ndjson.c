@@ -34,7 +34,7 @@ static void expect_line(const struct entry *entry, const char *expected)
 {
     struct ndjson_lines *lines;
     struct ndjson_buffer buffer = { 0 };
-    assert_int_equal(ndjson_lines_new(&lines), 0);
+    assert_int_equal(ndjson_lines_new(NULL, &lines), 0);
     assert_int_equal(ndjson_lines_put(lines, entry, &buffer), 0);
     assert_int_equal(buffer.data[buffer.size - 1], '\n');
     buffer.data[buffer.size - 1] = '\0';
@@ -93,6 +93,43 @@ static void everything_has_its_place(void **state)
     maker_free(&m);
 }
 
+/* Another comma, brace or object depending on what is there. */
+static void fields_are_chosen(void **state)
+{
+    (void)state;
+    static const struct { const char *names, *expected; } cases[] = {
+        { "id", "{\"id\":6}" },
+        { "src.port", "{\"src\":{\"port\":40000}}" },
+        { "dst.ip,status_code", "{\"dst\":{\"ip\":\"10.0.0.2\"},\"status_code\":404}" },
+        { "src.dns,src.service", "{\"src\":{\"service\":{\"namespace\":\"shop\"},\"dns\":\"web.example\"}}" },
+        { "dst.dns", "{}" },
+        { "request_at", "{\"request_at\":{\"frame\":7}}" },
+        { "protocol,src.pod.name,src.port,summary", "{\"protocol\":\"HTTP\",\"src\":{\"port\":40000,\"pod\":{\"name\":\"web-1\"}},\"summary\":\"GET /\"}" },
+    };
+    struct entry_maker m = { 0 };
+    maker_begin(&m, &web, 0, 6);
+    m.head.status = 404;
+    m.head.tuple.source_port = 40000;
+    m.head.request_at = (struct place){ 0, 7 };
+    m.source = (struct peer){ 9, "::1", "web", "shop", "web-1", "shop", "", "shop", "web.example", "curl" };
+    maker_summary(&m, "GET /", 5);
+    const struct entry *entry = maker_end(&m);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct selection selection;
+        struct ndjson_lines *lines;
+        struct ndjson_buffer buffer = { 0 };
+        char error[200];
+        assert_int_equal(selection_parse(&cases[i].names, 1, &selection, error, sizeof error), 0);
+        assert_int_equal(ndjson_lines_new(&selection, &lines), 0);
+        assert_int_equal(ndjson_lines_put(lines, entry, &buffer), 0);
+        buffer.data[buffer.size - 1] = '\0';
+        assert_string_equal(buffer.data, cases[i].expected);
+        free(buffer.data);
+        ndjson_lines_free(lines);
+    }
+    maker_free(&m);
+}
+
 /* Peers whose numbers share a place in the cache. */
 static void peers_are_not_mixed_up(void **state)
 {
@@ -100,7 +137,7 @@ static void peers_are_not_mixed_up(void **state)
     struct ndjson_lines *lines;
     struct ndjson_buffer buffer = { 0 };
     struct entry_maker m = { 0 };
-    assert_int_equal(ndjson_lines_new(&lines), 0);
+    assert_int_equal(ndjson_lines_new(NULL, &lines), 0);
     for (unsigned i = 0; i < 4; i++) {
         char from[16], to[16], expected[128];
         snprintf(from, sizeof from, "1.0.0.%u", i);
@@ -127,8 +164,8 @@ static void bad_names_are_refused(void **state)
     static const struct field deep[] = { { .name = "a.b.c", .column = "a" } };
     const struct detail bad = { "bad", deep, 1 };
     struct ndjson_plan *plan = malloc(sizeof *plan);
-    assert_int_equal(ndjson_plan_make(&bad, plan), -EINVAL);
-    assert_int_equal(ndjson_plan_make(&detail, plan), 0);
+    assert_int_equal(ndjson_plan_make(&bad, UINT64_MAX, plan), -EINVAL);
+    assert_int_equal(ndjson_plan_make(&detail, UINT64_MAX, plan), 0);
     assert_int_equal(plan->count, 8);
     free(plan);
 }
@@ -145,7 +182,7 @@ static void large_and_hostile_values(void **state)
     maker_text(&m, REQUEST_BODY, body, size);
     struct ndjson_lines *lines;
     struct ndjson_buffer buffer = { 0 };
-    assert_int_equal(ndjson_lines_new(&lines), 0);
+    assert_int_equal(ndjson_lines_new(NULL, &lines), 0);
     assert_int_equal(ndjson_lines_put(lines, maker_end(&m), &buffer), 0);
     assert_true(buffer.size > 6 * size);
     free(body);
@@ -172,7 +209,7 @@ static void files_appear_whole(void **state)
     snprintf(path, sizeof path, "%s/out.ndjson", folder);
     struct entry_maker m = { 0 };
     void *output;
-    assert_int_equal(output_ndjson.open(path, &output, error), 0);
+    assert_int_equal(output_ndjson.open(path, NULL, &output, error), 0);
     for (uint64_t id = 1; id <= 20000; id++) {
         maker_begin(&m, &web, 0, id);
         assert_int_equal(output_ndjson.entry(output, maker_end(&m), error), 0);
@@ -187,7 +224,7 @@ static void files_appear_whole(void **state)
     assert_int_equal(lines, 20000);
     assert_int_equal(files_in(folder), 1);
 
-    assert_int_equal(output_ndjson.open(path, &output, error), 0);
+    assert_int_equal(output_ndjson.open(path, NULL, &output, error), 0);
     assert_int_equal(output_ndjson.entry(output, maker_end(&m), error), 0);
     assert_int_equal(files_in(folder), 2);
     output_ndjson.abandon(output);
@@ -203,9 +240,9 @@ static void what_goes_wrong_is_said(void **state)
     (void)state;
     char error[OUTPUT_ERROR_TEXT_MAX];
     void *output;
-    assert_int_equal(output_ndjson.open("/nowhere/at/all", &output, error), -ENOENT);
+    assert_int_equal(output_ndjson.open("/nowhere/at/all", NULL, &output, error), -ENOENT);
     assert_string_equal(error, "/nowhere/at/all: opening: No such file or directory");
-    assert_int_equal(output_ndjson.open("/tmp/", &output, error), -EISDIR);
+    assert_int_equal(output_ndjson.open("/tmp/", NULL, &output, error), -EISDIR);
 }
 
 /* A reader that has gone is an error; the process lives. */
@@ -221,7 +258,7 @@ static void a_broken_pipe_is_an_error(void **state)
     close(ends[1]);
     struct entry_maker m = { 0 };
     void *output;
-    int opened = output_ndjson.open("-", &output, error);
+    int opened = output_ndjson.open("-", NULL, &output, error);
     maker_begin(&m, &web, 0, 1);
     int entered = output_ndjson.entry(output, maker_end(&m), error), closed = output_ndjson.close(output, NULL, 0, error);
     dup2(before, STDOUT_FILENO);
@@ -246,7 +283,7 @@ static void what_is_no_file_stays_what_it_is(void **state)
     assert_int_equal(mkfifo(path, 0600), 0);
     int reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     assert_true(reader >= 0);
-    assert_int_equal(output_ndjson.open(path, &output, error), 0);
+    assert_int_equal(output_ndjson.open(path, NULL, &output, error), 0);
     maker_begin(&m, &web, 0, 1);
     assert_int_equal(output_ndjson.entry(output, maker_end(&m), error), 0);
     assert_int_equal(output_ndjson.close(output, NULL, 0, error), 0);
@@ -262,7 +299,7 @@ static void what_is_no_file_stays_what_it_is(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(defaults_are_left_out), cmocka_unit_test(everything_has_its_place), cmocka_unit_test(peers_are_not_mixed_up), cmocka_unit_test(bad_names_are_refused),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(defaults_are_left_out), cmocka_unit_test(everything_has_its_place), cmocka_unit_test(fields_are_chosen), cmocka_unit_test(peers_are_not_mixed_up), cmocka_unit_test(bad_names_are_refused),
                                         cmocka_unit_test(large_and_hostile_values), cmocka_unit_test(files_appear_whole), cmocka_unit_test(what_goes_wrong_is_said), cmocka_unit_test(a_broken_pipe_is_an_error),
                                         cmocka_unit_test(what_is_no_file_stays_what_it_is) };
     return cmocka_run_group_tests(tests, NULL, NULL);
