@@ -49,7 +49,8 @@ if grep -q '^query' "$results"; then
     cat <<'END'
 
 A dissection of a million calls (some of them DNS), warm: milliseconds of wall time until the first page of at most 100 rows is there, as least / median / greatest of 21; entries looked at. Those in the lower half read every row by nature (`contains`,
-`matches`, headers). How the compiler chooses: an index of `entry` is probed where it gives at most 5,000 candidates; otherwise the narrow table is walked by id, and stretches of 4,096 rows are skipped whose zone cannot match.
+`matches`, headers). How the compiler chooses: an index of `entry` is probed where it gives at most 1,000 candidates; otherwise packed columns (table `slice`)
+of 4,096 entries at a time say which of them are read, after zones that cannot match are skipped.
 
 | expression | first page, ms | rows | entries looked at | more? |
 |---|---|---|---|---|

@@ -61,7 +61,12 @@ static int row_columns(sqlite3_stmt *row, struct column *columns, uint32_t count
             columns[i] = ROW_TEXT(text, (uint32_t)sqlite3_column_bytes(row, (int)i));
             break;
         }
-        default: return -EBADMSG; /* no such database writes NULL, REAL or BLOB */
+        case SQLITE_BLOB: {
+            const char *bytes = sqlite3_column_blob(row, (int)i);
+            columns[i] = ROW_BYTES(bytes, (uint32_t)sqlite3_column_bytes(row, (int)i));
+            break;
+        }
+        default: return -EBADMSG; /* no such database writes NULL or REAL */
         }
     return 0;
 }

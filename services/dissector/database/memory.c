@@ -90,6 +90,7 @@ static bool insert(sqlite3_stmt *statement, int64_t id, const struct column *col
         switch (columns[i].kind) {
         case COLUMN_ID: sqlite3_bind_int64(statement, (int)i + 1, id); break;
         case COLUMN_NUMBER: sqlite3_bind_int64(statement, (int)i + 1, columns[i].number); break;
+        case COLUMN_BYTES: sqlite3_bind_blob64(statement, (int)i + 1, columns[i].text, columns[i].size, SQLITE_STATIC); break;
         case COLUMN_TEXT: sqlite3_bind_text64(statement, (int)i + 1, columns[i].text, columns[i].size, SQLITE_STATIC, SQLITE_UTF8); break;
         }
     bool done = sqlite3_step(statement) == SQLITE_DONE;

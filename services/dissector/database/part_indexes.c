@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "mem/cleanup.h"
+#include "services/dissector/database/part_slices.h"
 #include "services/dissector/database/radix.h"
 
 /* The columns that zones tell the least and greatest of, in their order. */
@@ -47,10 +48,14 @@ static int write_zone(struct part_table *table, const struct entries *e, uint64_
 
 int part_write_zones(struct part_tables *tables, const struct entries *e)
 {
-    struct part_table *table = part_tables_find(tables, "zone");
+    struct part_table *zones = part_tables_find(tables, "zone"), *slices = part_tables_find(tables, "slice");
     int r = 0;
-    for (uint64_t first = 0; first < e->count && r == 0; first += DATABASE_ZONE_ROWS)
-        r = write_zone(table, e, first, first + DATABASE_ZONE_ROWS < e->count ? first + DATABASE_ZONE_ROWS : e->count);
+    for (uint64_t first = 0; first < e->count && r == 0; first += DATABASE_ZONE_ROWS) {
+        uint64_t past = first + DATABASE_ZONE_ROWS < e->count ? first + DATABASE_ZONE_ROWS : e->count;
+        r = write_zone(zones, e, first, past);
+        if (r == 0)
+            r = part_write_slices(slices, e, first, past);
+    }
     return r;
 }
 

@@ -1,4 +1,4 @@
-/* What is made of a part's narrow rows when all are there: the zone table and the indexes (database/schema.h names them). After entries_number. 0 or -errno. */
+/* What is made of a part's narrow rows when all are there: the tables zone and slice, and the indexes (database/schema.h names them). After entries_number. 0 or -errno. */
 #ifndef DISSECTOR_DATABASE_PART_INDEXES_H
 #define DISSECTOR_DATABASE_PART_INDEXES_H
 #include "services/dissector/database/entries.h"

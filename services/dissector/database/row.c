@@ -39,6 +39,7 @@ static inline uint64_t serial_type(const struct column *c)
     switch (c->kind) {
     case COLUMN_NUMBER: return number_type(c->number);
     case COLUMN_TEXT: return (uint64_t)c->size * 2 + 13;
+    case COLUMN_BYTES: return (uint64_t)c->size * 2 + 12;
     default: return 0;
     }
 }
@@ -55,8 +56,8 @@ size_t row_payload_size(const struct column *columns, uint32_t count, size_t *re
     size_t types = 0, values = 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct column *c = &columns[i];
-        if (c->kind == COLUMN_TEXT) {
-            types += varint_size((uint64_t)c->size * 2 + 13);
+        if (c->kind == COLUMN_TEXT || c->kind == COLUMN_BYTES) {
+            types += varint_size((uint64_t)c->size * 2 + 13); /* odd or even, as many bytes */
             values += c->size;
         } else {
             types++;
@@ -83,7 +84,7 @@ uint8_t *row_put_payload(uint8_t *p, const struct column *columns, uint32_t coun
             *type++ = (uint8_t)t;
         else
             type = varint_put(type, t);
-        if (c->kind == COLUMN_TEXT) {
+        if (c->kind == COLUMN_TEXT || c->kind == COLUMN_BYTES) {
             if (c->size)
                 memcpy(value, c->text, c->size);
             value += c->size;

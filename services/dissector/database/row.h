@@ -8,13 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum column_kind { COLUMN_ID, COLUMN_NUMBER, COLUMN_TEXT };
+enum column_kind { COLUMN_ID, COLUMN_NUMBER, COLUMN_TEXT, COLUMN_BYTES };
 struct column { enum column_kind kind; uint32_t size; int64_t number; const char *text; };
 #define ROW_COLUMNS_MAX 80u /* id, and the fields of the largest detail or of zone */
 
 #define ROW_ID() ((struct column){ .kind = COLUMN_ID })
 #define ROW_NUMBER(n) ((struct column){ .kind = COLUMN_NUMBER, .number = (n) })
 #define ROW_TEXT(t, n) ((struct column){ .kind = COLUMN_TEXT, .text = (t), .size = (n) })
+#define ROW_BYTES(t, n) ((struct column){ .kind = COLUMN_BYTES, .text = (t), .size = (n) })
 
 /* Bytes of the payload; *ret_header those of its header. */
 size_t row_payload_size(const struct column *columns, uint32_t count, size_t *ret_header);

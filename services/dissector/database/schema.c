@@ -74,6 +74,7 @@ static const char fixed_tables[] =
 static const char file_tables[] =
     "CREATE TABLE zone(id INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL" ZONE_RANGE("timestamp") ZONE_RANGE("status") ZONE_RANGE("elapsed") ZONE_RANGE("duration")
     ZONE_RANGE("src") ZONE_RANGE("dst") ZONE_RANGE("path") ZONE_RANGE("connection") ", protocols INTEGER NOT NULL);\n"
+    "CREATE TABLE slice(id INTEGER PRIMARY KEY, least INTEGER NOT NULL, width INTEGER NOT NULL, packed BLOB NOT NULL);\n"
     "CREATE TABLE info(name TEXT NOT NULL PRIMARY KEY, value NOT NULL) WITHOUT ROWID;\n"
     "CREATE INDEX entry_connection ON entry(connection);\n"
     "CREATE INDEX entry_src ON entry(src);\n"
@@ -92,7 +93,7 @@ static bool name_is_plain(const char *name)
 
 static bool name_is_taken(const struct schema *s, const char *table)
 {
-    static const char *const fixed[] = { "entry", "protocol", "node", "segment", "incomplete", "path", "peer", "zone", "info", "calls", "src_peer", "dst_peer", "request_segment", "response_segment" };
+    static const char *const fixed[] = { "entry", "protocol", "node", "segment", "incomplete", "path", "peer", "zone", "slice", "info", "calls", "src_peer", "dst_peer", "request_segment", "response_segment" };
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         if (strcmp(fixed[i], table) == 0)
             return true;

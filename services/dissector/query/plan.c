@@ -4,6 +4,7 @@
 #include <string.h>
 #include "mem/cleanup.h"
 #include "services/dissector/query/plan_internal.h"
+#include "services/dissector/query/plan_slices.h"
 #include "services/dissector/query/select.h"
 
 #define ERROR_STATUS_MIN 400        /* the index entry_error holds these and above */
@@ -147,15 +148,19 @@ static int probe_all(const struct query_plan_context *c, const struct node *root
     return 0;
 }
 
-/* Neighbours become one. */
-static void add_range(struct query_plan *p, int64_t first, int64_t last)
+/* Neighbours become one, unless each has slices. */
+static void add_range(struct query_plan *p, struct query_plan_range range)
 {
-    if (first > last)
+    struct query_plan_range *before = p->ranges_count ? &p->ranges[p->ranges_count - 1] : NULL;
+    if (before && range.first <= before->last)
+        range.first = before->last + 1;
+    if (range.first > range.last)
         return;
-    if (p->ranges_count && (p->ranges[p->ranges_count - 1].last + 1 >= first || p->ranges_count == PLAN_ZONES_MAX))
-        p->ranges[p->ranges_count - 1].last = last;
-    else
-        p->ranges[p->ranges_count++] = (struct query_plan_range){ first, last };
+    if (before && ((!p->slices && before->last + 1 == range.first) || p->ranges_count == PLAN_ZONES_MAX)) {
+        before->last = range.last;
+        before->zone = 0;
+    } else
+        p->ranges[p->ranges_count++] = range;
 }
 
 static int find_zones(const struct query_plan_context *c, const struct node *root, int64_t first, int64_t last, struct query_plan *p)
@@ -168,7 +173,9 @@ static int find_zones(const struct query_plan_context *c, const struct node *roo
         return r;
     while ((r = sqlite3_step(statement)) == SQLITE_ROW) {
         int64_t zone_first = sqlite3_column_int64(statement, 0), zone_last = sqlite3_column_int64(statement, 1);
-        add_range(p, zone_first > first ? zone_first : first, zone_last < last ? zone_last : last);
+        struct query_plan_range range = { .first = zone_first > first ? zone_first : first, .last = zone_last < last ? zone_last : last, .zone = sqlite3_column_int64(statement, 2), .zone_first = zone_first };
+        range.zone_rows = zone_first > 0 && zone_last >= zone_first ? zone_last - zone_first + 1 : 0;
+        add_range(p, range);
     }
     return r == SQLITE_DONE ? 0 : -EIO;
 }
@@ -180,12 +187,16 @@ int query_plan_make(const struct query_file *file, const struct vocabulary *voca
     if (first > last)
         return 0;
     int r = root ? probe_all(&c, root, first, last, ret) : 0;
+    if (r == 0 && !ret->listed)
+        r = slices_make(file, vocabulary, root, &ret->slices);
     return r < 0 || ret->listed ? r : find_zones(&c, root, first, last, ret);
 }
 
 void query_plan_free(struct query_plan *p)
 {
     free(p->ids);
+    slices_free(p->slices);
+    p->slices = NULL;
     p->ids = NULL;
     p->ids_count = 0;
 }

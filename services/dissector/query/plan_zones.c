@@ -213,7 +213,7 @@ static void write_zone(const struct query_plan_context *c, struct sql *sql, cons
 void query_plan_write_zones(struct sql *sql, const struct query_file *file, const struct vocabulary *vocabulary, const struct node *root, int64_t first, int64_t last)
 {
     struct query_plan_context c = { file, vocabulary };
-    sql_put(sql, "SELECT first, last FROM zone WHERE last >= ");
+    sql_put(sql, "SELECT first, last, id FROM zone WHERE last >= ");
     sql_bind_int(sql, first);
     sql_put(sql, " AND first <= ");
     sql_bind_int(sql, last);

@@ -42,7 +42,7 @@ typedef bool query_row(void *context, const struct query_value *values, size_t c
 
 struct query_result {
     uint64_t rows;          /* given */
-    uint64_t looked;        /* entries looked at: read, or taken from an index */
+    uint64_t looked;        /* entries looked at: read; not those that zones and slices (query/plan.h) rule out */
     uint64_t cursor;        /* id of the last entry that the answer covers; 0: none */
     int64_t looked_to_ns;   /* its timestamp */
     bool more;              /* there may be more behind the cursor */

@@ -137,7 +137,7 @@ void query_file_close(struct query_file *f)
 int query_file_timestamp(const struct query_file *f, int64_t id, int64_t *ret_ns)
 {
     MEM_CLEANUP(sql_finalize_p) sqlite3_stmt *statement = NULL;
-    if (sqlite3_prepare_v2(f->db, "SELECT timestamp FROM entry WHERE id = ?", -1, &statement, NULL) != SQLITE_OK)
+    if (sqlite3_prepare_v2(f->db, "SELECT timestamp FROM entry WHERE id <= ? ORDER BY id DESC LIMIT 1", -1, &statement, NULL) != SQLITE_OK)
         return -EIO;
     sqlite3_bind_int64(statement, 1, id);
     if (sqlite3_step(statement) != SQLITE_ROW)
@@ -148,15 +148,20 @@ int query_file_timestamp(const struct query_file *f, int64_t id, int64_t *ret_ns
 
 int query_file_find_time(const struct query_file *f, int64_t ns, int64_t *ret_id)
 {
+    MEM_CLEANUP(sql_finalize_p) sqlite3_stmt *statement = NULL;
     int64_t low = f->first, high = f->last + 1;
+    if (sqlite3_prepare_v2(f->db, "SELECT id, timestamp FROM entry WHERE id >= ? ORDER BY id LIMIT 1", -1, &statement, NULL) != SQLITE_OK)
+        return -EIO;
     while (low < high) {
-        int64_t middle = low + (high - low) / 2, timestamp;
-        if (query_file_timestamp(f, middle, &timestamp) < 0)
+        int64_t middle = low + (high - low) / 2;
+        sqlite3_bind_int64(statement, 1, middle);
+        if (sqlite3_step(statement) != SQLITE_ROW)
             return -EIO;
-        if (timestamp < ns)
-            low = middle + 1;
+        if (sqlite3_column_int64(statement, 1) < ns)
+            low = sqlite3_column_int64(statement, 0) + 1;
         else
             high = middle;
+        sqlite3_reset(statement);
     }
     *ret_id = low;
     return 0;

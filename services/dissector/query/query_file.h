@@ -25,8 +25,8 @@ int query_file_open(const char *path, int64_t deadline_ns, struct query_file *re
 void query_file_close(struct query_file *file);
 /* Puts what went wrong into error; r is what sql_prepare or a step said. Returns it, or -ETIMEDOUT where the deadline was the reason. */
 int query_file_failed(const struct query_file *file, int r, struct query_error *error);
-/* The timestamp of an entry. -EIO: it is not there. */
+/* The timestamp of the last entry up to this id. -EIO: there is none. */
 int query_file_timestamp(const struct query_file *file, int64_t id, int64_t *ret_ns);
-/* The least id whose timestamp is not before ns; last + 1: none. By bisection: timestamps grow with ids. */
+/* The least id such that no entry before it has a timestamp from ns on, and all from it on have; last + 1: none has. By bisection: timestamps grow with ids, which may have holes. */
 int query_file_find_time(const struct query_file *file, int64_t ns, int64_t *ret_id);
 #endif

@@ -5,18 +5,12 @@
 #include "mem/cleanup.h"
 #include "services/dissector/database/sqlite_output.h"
 #include "services/dissector/query/check.h"
-#include "services/dissector/query/groups.h"
 #include "services/dissector/query/plan_internal.h"
-#include "services/dissector/query/query.h"
-#include "services/dissector/query/query_fields.h"
-#include "services/dissector/query/query_file.h"
-#include "services/dissector/query/select.h"
+#include "services/dissector/query/run_internal.h"
+#include "services/dissector/query/walk.h"
 #include "units/units.h"
 
 #define PATH_BYTES_MAX 4096
-#define RANGE_FIRST_ROWS 4096       /* the first statement of a walk; each further one takes twice as many, up to RANGE_ROWS_MAX, because a statement reads the endpoints anew */
-#define RANGE_ROWS_MAX (512 * 1024) /* what one statement reads at most, and what a timeout may throw away */
-#define LISTED_NUMBER_MAX 24
 
 /* What counts as an error in groups: any of these, as far as the vocabulary has the name. */
 static const struct { const char *name, *condition; } errors[] = {
@@ -32,27 +26,7 @@ static const struct { const char *name, *condition; } errors[] = {
 };
 #define ERRORS_TEXT_MAX 512
 
-struct run {
-    const struct query_request *request;
-    const struct vocabulary *vocabulary;
-    struct expression expression, errors;
-    struct query_fields fields;         /* with groups: what is grouped by, and elapsed_time */
-    struct groups *groups;
-    int64_t from_ns, to_ns;             /* of the request and of the expression; to: INT64_MAX is no end */
-    int64_t first_id, past_id;          /* of the expression; past: INT64_MAX is no end */
-    uint64_t limit, budget;
-    query_row *row;
-    void *context;
-    struct query_result result;
-    struct query_error *error;
-    int64_t deadline_ns;
-    bool enough;                        /* limit, budget, time, or the receiver's word */
-    /* Of the file at hand. */
-    struct query_file file;
-    struct select_parameters parameters;
-};
-
-static int fail_with(struct query_error *error, int r, const char *text)
+int query_run_fail(struct query_error *error, int r, const char *text)
 {
     error->column = 0;
     (void)snprintf(error->text, sizeof error->text, "%s", text);
@@ -64,7 +38,7 @@ static int compile(const struct run *run, const char *text, int64_t now_ns, stru
     int r = expression_parse(text, strlen(text), ret, run->error);
     if (r == 0 && (r = expression_check(ret, run->vocabulary, now_ns, run->error)) < 0)
         expression_free(ret);
-    return r == -ENOMEM ? fail_with(run->error, r, "no memory") : r;
+    return r == -ENOMEM ? query_run_fail(run->error, r, "no memory") : r;
 }
 
 static void narrow(enum operator op, int64_t number, int64_t *from, int64_t *to)
@@ -111,16 +85,16 @@ static int prepare_groups(struct run *run)
 {
     const struct query_request *q = run->request;
     if (q->group_by_count > QUERY_GROUP_BY_MAX)
-        return fail_with(run->error, -EINVAL, "too many names to group by");
+        return query_run_fail(run->error, -EINVAL, "too many names to group by");
     int r = query_fields_find(run->vocabulary, q->group_by, q->group_by_count, &run->fields, run->error);
     if (r < 0)
         return r;
     if (run->fields.count != q->group_by_count)
-        return fail_with(run->error, -EINVAL, "groups need names, not *");
+        return query_run_fail(run->error, -EINVAL, "groups need names, not *");
     if ((r = compile_errors(run)) < 0)
         return r;
     run->fields.variables[run->fields.count++] = vocabulary_find(run->vocabulary, "elapsed_time", strlen("elapsed_time"));
-    return groups_make(&run->groups) < 0 ? fail_with(run->error, -ENOMEM, "no memory") : 0;
+    return groups_make(&run->groups) < 0 ? query_run_fail(run->error, -ENOMEM, "no memory") : 0;
 }
 
 static int prepare(struct run *run)
@@ -130,7 +104,7 @@ static int prepare(struct run *run)
     if (r < 0)
         return r;
     if (q->limit > QUERY_LIMIT_MAX)
-        return fail_with(run->error, -EINVAL, "the limit is too large");
+        return query_run_fail(run->error, -EINVAL, "the limit is too large");
     run->limit = q->limit ? q->limit : QUERY_LIMIT_USUAL;
     run->budget = q->budget ? q->budget : QUERY_BUDGET_USUAL;
     run->deadline_ns = units_now_mono_ns() + (q->timeout_ms ? q->timeout_ms : QUERY_TIMEOUT_MS_USUAL) * UNITS_NS_PER_MS;
@@ -139,138 +113,6 @@ static int prepare(struct run *run)
     run->past_id = INT64_MAX;
     narrow_all(run);
     return q->group_by_count ? prepare_groups(run) : query_fields_find(run->vocabulary, q->fields, q->fields_count, &run->fields, run->error);
-}
-
-static void read_value(sqlite3_stmt *statement, int column, const struct variable *variable, struct query_value *ret)
-{
-    *ret = (struct query_value){ .name = variable->name, .type = variable->type, .text = "" };
-    switch (type_kind(variable->type)) {
-    case TYPE_BOOL: case TYPE_INT: case TYPE_TIMESTAMP: case TYPE_DURATION: ret->number = sqlite3_column_int64(statement, column); break;
-    case TYPE_DOUBLE: ret->real = sqlite3_column_double(statement, column); break;
-    default: {
-        const char *text = (const char *)sqlite3_column_text(statement, column);
-        if (text) {
-            ret->text = text;
-            ret->size = (size_t)sqlite3_column_bytes(statement, column);
-        }
-    }
-    }
-}
-
-static int take_row(struct run *run, sqlite3_stmt *statement)
-{
-    struct query_value values[SELECT_FIELDS_MAX];
-    uint32_t count = run->fields.count;
-    for (uint32_t i = 0; i < count; i++)
-        read_value(statement, (int)i + 1, run->fields.variables[i], &values[i]);
-    if (run->groups)
-        return groups_add(run->groups, values, count - 1, values[count - 1].number, sqlite3_column_int(statement, (int)count + 1) != 0);
-    run->result.rows++;
-    run->enough = !run->row(run->context, values, count) || run->result.rows == run->limit;
-    return 0;
-}
-
-static void bind_range(const struct run *run, sqlite3_stmt *statement, struct query_plan_range range)
-{
-    sqlite3_reset(statement);
-    sqlite3_bind_int64(statement, run->parameters.first, range.first);
-    sqlite3_bind_int64(statement, run->parameters.last, range.last);
-}
-
-/* Runs the statement as it is bound. Past the last row, the cursor is `last`; after what ends the answer earlier, the last row. */
-static int run_statement(struct run *run, sqlite3_stmt *statement, int64_t last)
-{
-    int r = SQLITE_ROW;
-    while (!run->enough && (r = sqlite3_step(statement)) == SQLITE_ROW) {
-        run->result.cursor = (uint64_t)sqlite3_column_int64(statement, 0);
-        if (take_row(run, statement) < 0)
-            return fail_with(run->error, -ENOMEM, "no memory");
-    }
-    if (r == SQLITE_DONE)
-        run->result.cursor = (uint64_t)last;
-    else if (r != SQLITE_ROW)
-        return query_file_failed(&run->file, r, run->error);
-    return 0;
-}
-
-/* A statement that ran out of time has answered up to its last row; where that is nothing at all, the query fails. Groups have counted what they were given. */
-static int forgive_timeout(struct run *run, int r, uint64_t cursor_before)
-{
-    if (r != -ETIMEDOUT || (run->result.cursor == cursor_before && cursor_before == run->request->after))
-        return r;
-    run->enough = true;
-    return 0;
-}
-
-/* One statement's worth of a range. What was skipped before it has been answered for, too. */
-static int run_piece(struct run *run, sqlite3_stmt *statement, struct query_plan_range piece)
-{
-    uint64_t before = (uint64_t)piece.first - 1;
-    run->result.cursor = before;
-    bind_range(run, statement, piece);
-    int r = forgive_timeout(run, run_statement(run, statement, piece.last), before);
-    run->result.looked += run->result.cursor - before;
-    return r;
-}
-
-static int run_ranges(struct run *run, sqlite3_stmt *statement, const struct query_plan *plan)
-{
-    int64_t most = RANGE_FIRST_ROWS;
-    for (uint32_t i = 0; i < plan->ranges_count; i++) {
-        struct query_plan_range left = plan->ranges[i];
-        while (left.first <= left.last) {
-            uint64_t budget = run->budget > run->result.looked ? run->budget - run->result.looked : 0;
-            run->enough = run->enough || budget == 0;
-            if (run->enough)
-                return 0;
-            struct query_plan_range piece = left;
-            int64_t rows = (uint64_t)most < budget ? most : (int64_t)budget;
-            if (piece.last - piece.first >= rows)
-                piece.last = piece.first + rows - 1;
-            int r = run_piece(run, statement, piece);
-            if (r < 0)
-                return r;
-            left.first = piece.last + 1;
-            most = most * 2 < RANGE_ROWS_MAX ? most * 2 : RANGE_ROWS_MAX;
-        }
-    }
-    return 0;
-}
-
-static int run_listed(struct run *run, sqlite3_stmt *statement, const struct query_plan *plan, int64_t last)
-{
-    mem_auto_free char *list = malloc((size_t)plan->ids_count * LISTED_NUMBER_MAX + 4);
-    uint64_t before = run->result.cursor;
-    if (!list)
-        return fail_with(run->error, -ENOMEM, "no memory");
-    size_t size = 0;
-    list[size++] = '[';
-    for (uint32_t i = 0; i < plan->ids_count; i++)
-        size += (size_t)snprintf(list + size, LISTED_NUMBER_MAX, i ? ",%lld" : "%lld", (long long)plan->ids[i]);
-    list[size++] = ']';
-    sqlite3_reset(statement);
-    sqlite3_bind_text64(statement, run->parameters.listed, list, size, SQLITE_STATIC, SQLITE_UTF8);
-    int r = forgive_timeout(run, run_statement(run, statement, last), before);
-    run->result.looked += plan->ids_count;
-    sqlite3_reset(statement);
-    sqlite3_bind_null(statement, run->parameters.listed);
-    return r;
-}
-
-static int run_plan(struct run *run, const struct query_plan *plan, int64_t last)
-{
-    MEM_CLEANUP(sql_free) struct sql sql = { 0 };
-    MEM_CLEANUP(sql_finalize_p) sqlite3_stmt *statement = NULL;
-    const struct select select = { .vocabulary = run->vocabulary, .paths = run->file.db, .root = run->expression.root, .fields = run->fields.variables, .fields_count = run->fields.count,
-                                   .further = run->groups ? run->errors.root : NULL, .from = plan->listed ? SELECT_LISTED : SELECT_RANGE };
-    select_write(&sql, &select, &run->parameters);
-    int r = sql_prepare(run->file.db, &sql, &statement);
-    if (r < 0)
-        return query_file_failed(&run->file, r, run->error);
-    r = plan->listed ? run_listed(run, statement, plan, last) : run_ranges(run, statement, plan);
-    if (r == 0 && !run->enough)
-        run->result.cursor = (uint64_t)last;
-    return r;
 }
 
 /* The ids of this file that the request is about. */
@@ -299,9 +141,9 @@ static int run_file(struct run *run)
         return r;
     mem_auto_free struct query_plan *plan = malloc(sizeof *plan);
     if (!plan)
-        return fail_with(run->error, -ENOMEM, "no memory");
+        return query_run_fail(run->error, -ENOMEM, "no memory");
     r = query_plan_make(&run->file, run->vocabulary, run->expression.root, first, last, plan);
-    r = r < 0 ? query_file_failed(&run->file, r, run->error) : run_plan(run, plan, last);
+    r = r < 0 ? query_file_failed(&run->file, r, run->error) : query_walk(run, plan, last);
     query_plan_free(plan);
     if (r == 0 && run->result.cursor)
         (void)query_file_timestamp(&run->file, (int64_t)run->result.cursor, &run->result.looked_to_ns);
@@ -331,7 +173,7 @@ static int run_files(struct run *run)
         database_part_path(run->request->path, part, path, sizeof path);
         r = query_file_open(path, run->deadline_ns, &run->file, run->error);
         if (r == -ENOENT && part > 1)
-            r = fail_with(run->error, -EIO, "a part of the dissection is missing");
+            r = query_run_fail(run->error, -EIO, "a part of the dissection is missing");
         if (r < 0)
             return r;
         if (part == 1)
@@ -350,7 +192,7 @@ static int give_groups(struct run *run)
         names[i] = (struct query_value){ .name = run->fields.variables[i]->name, .type = run->fields.variables[i]->type };
     int64_t given = groups_give(run->groups, names, run->fields.count - 1, (uint32_t)run->limit, run->row, run->context);
     if (given < 0)
-        return fail_with(run->error, -ENOMEM, "no memory");
+        return query_run_fail(run->error, -ENOMEM, "no memory");
     run->result.rows = (uint64_t)given;
     run->result.left_out = groups_left_out(run->groups);
     return 0;
@@ -361,7 +203,7 @@ int query_run(const struct query_request *request, query_row *row, void *context
     mem_auto_free struct run *run = calloc(1, sizeof *run);
     const struct vocabulary *vocabulary = request->vocabulary ? request->vocabulary : vocabulary_of_registry();
     if (!run || !vocabulary)
-        return fail_with(error, -ENOMEM, "no memory");
+        return query_run_fail(error, -ENOMEM, "no memory");
     *run = (struct run){ .request = request, .vocabulary = vocabulary, .row = row, .context = context, .error = error, .result.cursor = request->after };
     int r = prepare(run);
     if (r == 0)

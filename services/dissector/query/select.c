@@ -34,11 +34,19 @@ void select_write_peers(struct sql *sql, const struct vocabulary *vocabulary, co
     translate(&t, n);
 }
 
-/* What asks for one endpoint only is asked of the endpoints, once, and not of every entry. */
-static void write_condition(struct translation *t, const struct node *n)
+void select_write_names(struct sql *sql, const struct vocabulary *vocabulary, sqlite3 *paths, const char *names, const struct node *n, bool negated)
+{
+    struct translation t = { .sql = sql, .vocabulary = vocabulary, .paths = paths };
+    /* As if there were an entry for each. */
+    sql_format(sql, "SELECT entry.%s FROM (SELECT id AS %s FROM %s) AS entry JOIN %s ON %s.id = entry.%s WHERE %s", names, names, names, names, names, names, negated ? "NOT " : "");
+    translate(&t, n);
+}
+
+/* What asks for one endpoint only is asked of the endpoints, once, and not of every entry; but where entries are listed, they are fewer. */
+static void write_condition(struct translation *t, const struct node *n, enum select_from from)
 {
     bool src;
-    if (!expression_is_of_peer(n, &src)) {
+    if (from == SELECT_LISTED || !expression_is_of_peer(n, &src)) {
         translate(t, n);
         return;
     }
@@ -88,7 +96,7 @@ void select_write(struct sql *sql, const struct select *select, struct select_pa
     sql_put(&where, " WHERE 1");
     for (unsigned i = 0; i < count; i++) {
         sql_put(&where, " AND ");
-        write_condition(&t, conjuncts[i]);
+        write_condition(&t, conjuncts[i], select->from);
     }
     write_ids(&where, select->from, ret);
     sql_put(&where, " ORDER BY entry.id");

@@ -28,6 +28,8 @@ struct select {
 };
 /* The sql goes to sql_prepare and must be freed. */
 void select_write(struct sql *sql, const struct select *select, struct select_parameters *ret);
+/* "SELECT id ...": the numbers of those names in the table `names`, protocol or path, for which the expression, which reads nothing but them, is true (or, negated, false). paths: see translate.h. */
+void select_write_names(struct sql *sql, const struct vocabulary *vocabulary, sqlite3 *paths, const char *names, const struct node *n, bool negated);
 /* "SELECT what FROM peer AS src_peer WHERE expression": the endpoints for which the expression, which reads nothing but one of them, is true (or, negated, false). */
 void select_write_peers(struct sql *sql, const struct vocabulary *vocabulary, const char *what, const struct node *n, bool src, bool negated);
 #endif

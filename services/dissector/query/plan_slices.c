@@ -1,0 +1,203 @@
+#include "services/dissector/query/plan_slices.h"
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "mem/cleanup.h"
+#include "services/dissector/query/plan_slices_tests.h"
+
+struct slices {
+    sqlite3_stmt *read;                 /* of one row of slice */
+    struct slices_tests tests;
+    /* Of the zone at hand: its numbers, each column's once it is asked for. */
+    int64_t zone, least[SLICE_COLUMNS];
+    uint32_t rows;
+    bool loaded[SLICE_COLUMNS], unknown;
+    uint32_t numbers[SLICE_COLUMNS][DATABASE_ZONE_ROWS];
+};
+struct mask { uint8_t bytes[DATABASE_ZONE_ROWS]; };
+
+void slices_free(struct slices *s)
+{
+    if (!s)
+        return;
+    sqlite3_finalize(s->read);
+    slices_tests_free(&s->tests);
+    free(s);
+}
+
+static void slices_free_p(struct slices **s) { slices_free(*s); }
+
+int slices_make(const struct query_file *file, const struct vocabulary *vocabulary, const struct node *root, struct slices **ret)
+{
+    *ret = NULL;
+    if (!root)
+        return 0;
+    MEM_CLEANUP(slices_free_p) struct slices *s = calloc(1, sizeof *s);
+    if (!s)
+        return -ENOMEM;
+    if (sqlite3_prepare_v2(file->db, "SELECT least, width, packed FROM slice WHERE id = ?", -1, &s->read, NULL) != SQLITE_OK)
+        return sqlite3_errcode(file->db) == SQLITE_ERROR ? 0 : -EIO; /* a file without this table */
+    int r = slices_tests_make(&(struct query_plan_context){ file, vocabulary }, root, &s->tests);
+    if (r == 0 && s->tests.nodes[s->tests.root].kind != SLICES_ALL)
+        *ret = mem_take(s);
+    return r;
+}
+
+static bool unpack(const uint8_t *packed, int64_t width, uint32_t rows, uint32_t numbers[DATABASE_ZONE_ROWS])
+{
+    switch (width) {
+    case 0: memset(numbers, 0, DATABASE_ZONE_ROWS * sizeof *numbers); return true;
+    case 1:
+        for (uint32_t i = 0; i < rows; i++)
+            numbers[i] = packed[i];
+        return true;
+    case 2:
+        for (uint32_t i = 0; i < rows; i++) {
+            uint16_t number;
+            memcpy(&number, packed + i * 2, 2);
+            numbers[i] = le16toh(number);
+        }
+        return true;
+    case 4:
+        for (uint32_t i = 0; i < rows; i++) {
+            uint32_t number;
+            memcpy(&number, packed + i * 4, 4);
+            numbers[i] = le32toh(number);
+        }
+        return true;
+    default: return false;
+    }
+}
+
+/* The file may say anything: what cannot be makes the zone one that nothing is known of. */
+static int load(struct slices *s, unsigned column)
+{
+    if (s->loaded[column] || s->unknown)
+        return 0;
+    sqlite3_bind_int64(s->read, 1, s->zone * DATABASE_SLICE_STEP + column);
+    int step = sqlite3_step(s->read);
+    if (step == SQLITE_ROW) {
+        int64_t width = sqlite3_column_int64(s->read, 1);
+        const uint8_t *packed = sqlite3_column_blob(s->read, 2);
+        s->least[column] = sqlite3_column_int64(s->read, 0);
+        s->unknown = s->least[column] < INT32_MIN || s->least[column] > UINT32_MAX || sqlite3_column_bytes(s->read, 2) != width * s->rows || !unpack(packed, width, s->rows, s->numbers[column]);
+        s->loaded[column] = true;
+    } else
+        s->unknown = true;
+    return sqlite3_reset(s->read) == SQLITE_OK ? 0 : -EIO;
+}
+
+/* Loops go over all of a zone, however many rows it has, so that the compiler can take many at once. */
+static void mask_range(const struct slices *s, const struct slices_node *test, struct mask *mask)
+{
+    const uint32_t *numbers = s->numbers[test->column];
+    int64_t first = test->least - s->least[test->column], last = test->greatest - s->least[test->column];
+    uint8_t negated = test->negated;
+    first = first < 0 ? 0 : first;
+    last = last > UINT32_MAX ? UINT32_MAX : last;
+    if (first > last) {
+        if (!negated)
+            memset(mask, 0, sizeof *mask);
+        return;
+    }
+    uint32_t from = (uint32_t)first, span = (uint32_t)(last - first);
+    for (uint32_t i = 0; i < DATABASE_ZONE_ROWS; i++)
+        mask->bytes[i] &= (uint8_t)((numbers[i] - from <= span) ^ negated);
+}
+
+static void mask_table(const struct slices *s, const struct slices_node *test, struct mask *mask)
+{
+    const uint32_t *numbers = s->numbers[test->column];
+    int64_t least = s->least[test->column], size = test->table_size;
+    for (uint32_t i = 0; i < s->rows; i++) {
+        int64_t number = least + numbers[i];
+        mask->bytes[i] &= number >= 0 && number < size ? test->table[number] : 0;
+    }
+}
+
+static bool mask_is_empty(const struct mask *mask)
+{
+    uint8_t any = 0;
+    for (uint32_t i = 0; i < DATABASE_ZONE_ROWS; i++)
+        any |= mask->bytes[i];
+    return any == 0;
+}
+
+static int apply(struct slices *s, const struct slices_node *n, struct mask *mask);
+
+/* Those for which some child may be true. */
+static int apply_or(struct slices *s, const struct slices_node *n, struct mask *mask)
+{
+    struct mask any = { 0 }, one;
+    for (uint16_t child = n->first; child; child = s->tests.nodes[child].next) {
+        one = *mask;
+        int r = apply(s, &s->tests.nodes[child], &one);
+        if (r < 0)
+            return r;
+        for (uint32_t i = 0; i < DATABASE_ZONE_ROWS; i++)
+            any.bytes[i] |= one.bytes[i];
+    }
+    *mask = any;
+    return 0;
+}
+
+static int apply_and(struct slices *s, const struct slices_node *n, struct mask *mask)
+{
+    int r = 0;
+    for (uint16_t child = n->first; child && r == 0; child = s->tests.nodes[child].next) {
+        if (child != n->first && mask_is_empty(mask))
+            break;
+        r = apply(s, &s->tests.nodes[child], mask);
+    }
+    return r;
+}
+
+/* Takes out of mask what cannot satisfy n. As deep as slices_tests_make lets the tree be. */
+static int apply(struct slices *s, const struct slices_node *n, struct mask *mask)
+{
+    int r = 0;
+    switch (n->kind) {
+    case SLICES_ALL: break;
+    case SLICES_AND: return apply_and(s, n, mask);
+    case SLICES_OR: return apply_or(s, n, mask);
+    case SLICES_RANGE: case SLICES_TABLE:
+        r = load(s, n->column);
+        if (r == 0 && !s->unknown)
+            n->kind == SLICES_RANGE ? mask_range(s, n, mask) : mask_table(s, n, mask);
+    }
+    return r;
+}
+
+static uint32_t collect(const struct mask *mask, int64_t zone_first, int64_t ret_ids[DATABASE_ZONE_ROWS])
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < DATABASE_ZONE_ROWS; i += 8) {
+        uint64_t eight;
+        memcpy(&eight, mask->bytes + i, 8);
+        for (uint32_t k = i; eight && k < i + 8; k++)
+            if (mask->bytes[k])
+                ret_ids[count++] = zone_first + k;
+    }
+    return count;
+}
+
+int slices_candidates(struct slices *s, const struct query_plan_range *range, int64_t ret_ids[DATABASE_ZONE_ROWS], uint32_t *ret_count, bool *ret_known)
+{
+    struct mask mask = { 0 };
+    *ret_known = false;
+    if (range->zone <= 0 || range->zone > INT64_MAX / (2 * DATABASE_SLICE_STEP) || range->zone_rows < 1 || range->zone_rows > DATABASE_ZONE_ROWS)
+        return 0;
+    s->zone = range->zone;
+    s->rows = (uint32_t)range->zone_rows;
+    s->unknown = false;
+    memset(s->loaded, 0, sizeof s->loaded);
+    size_t from = (size_t)(range->first - range->zone_first);
+    memset(mask.bytes + from, 1, (size_t)(range->last - range->first + 1));
+    int r = apply(s, &s->tests.nodes[s->tests.root], &mask);
+    if (r < 0 || s->unknown)
+        return r;
+    *ret_known = true;
+    *ret_count = collect(&mask, range->zone_first, ret_ids);
+    return 0;
+}
