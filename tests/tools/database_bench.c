@@ -1,8 +1,9 @@
 /* What the outputs cost: calls made from a seed, into NDJSON and into a database with its indexes, as fast as they take them.
  *
- *   database_bench [--entries N] [--folder DIR] [--seed N] [--paths N] [--format ndjson|sqlite] [--dns PERCENT] [--keep]
+ *   database_bench [--entries N] [--folder DIR] [--seed N] [--paths N] [--peers N] [--format ndjson|sqlite] [--dns PERCENT] [--keep]
  *
- * The calls are HTTP: 12 request headers, 8 response headers, a path of 1,000 (or --paths), a small JSON body; --dns makes some of them DNS. One line of JSON for each form: entries, bytes of output, CPU and wall seconds, entries per second (of CPU), us per entry; the making of
+ * The calls are HTTP: 12 request headers, 8 response headers, a path of 1,000 (or --paths), a small JSON body, from one of 256 (or --peers) clients to one of 16 servers; --dns makes some of them DNS. Some columns hang together:
+ * clients of namespace-1 have paths below /api/v2 and all others below /api/v1, and status 409 comes from pod-200 alone and only in the second half. One line of JSON for each form: entries, bytes of output, CPU and wall seconds, entries per second (of CPU), us per entry; the making of
  * the entries is measured alone first and taken off. */
 #include <getopt.h>
 #include <stdio.h>
@@ -17,8 +18,9 @@
 #include "tests/support/entry_maker.h"
 
 #define PEERS 256u
-struct bench { uint64_t entries, seed; uint32_t paths, dns; const char *folder, *format; bool keep; };
-struct generator { struct entry_maker maker; uint64_t state; struct peer peers[PEERS]; char texts[PEERS][4][40]; const struct protocol *http, *dns; uint8_t http_number, dns_number; uint32_t paths, dns_percent; };
+#define SERVERS 16u
+struct bench { uint64_t entries, seed; uint32_t paths, peers, dns; const char *folder, *format; bool keep; };
+struct generator { struct entry_maker maker; uint64_t state; struct peer *peers; char (*texts)[4][40]; const struct protocol *http, *dns; uint8_t http_number, dns_number; uint64_t entries; uint32_t paths, peers_count, dns_percent; };
 
 static uint64_t next(struct generator *g)
 {
@@ -30,13 +32,17 @@ static uint64_t next(struct generator *g)
 
 static void generator_open(struct generator *g, const struct bench *bench)
 {
-    *g = (struct generator){ .state = bench->seed, .paths = bench->paths, .dns_percent = bench->dns };
+    *g = (struct generator){ .state = bench->seed, .entries = bench->entries, .paths = bench->paths, .peers_count = bench->peers, .dns_percent = bench->dns };
+    g->peers = calloc(bench->peers, sizeof *g->peers);
+    g->texts = calloc(bench->peers, sizeof *g->texts);
+    if (!g->peers || !g->texts)
+        abort();
     g->http = protocol_find("HTTP", 4);
     g->dns = protocol_find("DNS", 3);
     g->http_number = (uint8_t)protocol_number(g->http);
     g->dns_number = (uint8_t)protocol_number(g->dns);
-    for (uint32_t i = 0; i < PEERS; i++) {
-        snprintf(g->texts[i][0], 40, "10.1.%u.%u", i / 16, i % 16);
+    for (uint32_t i = 0; i < bench->peers; i++) {
+        snprintf(g->texts[i][0], 40, "10.%u.%u.%u", 1 + i / 4096, i / 16 % 256, i % 16);
         snprintf(g->texts[i][1], 40, "pod-%u-7d4b9c", i);
         snprintf(g->texts[i][2], 40, "namespace-%u", i % 20);
         snprintf(g->texts[i][3], 40, "service-%u", i / 4);
@@ -44,7 +50,14 @@ static void generator_open(struct generator *g, const struct bench *bench)
     }
 }
 
-static void put_values(struct entry_maker *m, uint64_t random, uint32_t paths)
+static void generator_close(struct generator *g)
+{
+    maker_free(&g->maker);
+    free(g->peers);
+    free(g->texts);
+}
+
+static void put_values(struct entry_maker *m, uint64_t random, uint32_t paths, const char *below)
 {
     static const char *const request[] = { "accept", "application/json, text/plain, */*", "accept-encoding", "gzip, deflate, br", "accept-language", "en-GB,en;q=0.9", "authorization", "Bearer [redacted]",
                                            "cache-control", "no-cache", "connection", "keep-alive", "content-length", "61", "content-type", "application/json", "host", "shop.example.internal:8080",
@@ -54,7 +67,7 @@ static void put_values(struct entry_maker *m, uint64_t random, uint32_t paths)
     static const char *const parameters[] = { "page", "2", "sort", "price" };
     static const char body[] = "{\"article\":\"4711\",\"amount\":2,\"note\":\"please, before \\\"noon\\\"\"}", answer[] = "{\"order\":\"8f14e45f\",\"state\":\"accepted\",\"lines\":[{\"article\":\"4711\",\"amount\":2}]}";
     char path[64], url[96];
-    int path_size = snprintf(path, sizeof path, "/api/v1/orders/%u", (uint32_t)(random % paths)), url_size = snprintf(url, sizeof url, "%s?page=2&sort=price", path);
+    int path_size = snprintf(path, sizeof path, "%s/orders/%u", below, (uint32_t)(random % paths)), url_size = snprintf(url, sizeof url, "%s?page=2&sort=price", path);
     maker_string(m, HTTP_METHOD, random & 3 ? "GET" : "POST");
     maker_text(m, HTTP_URL, url, (size_t)url_size);
     maker_text(m, HTTP_PATH, path, (size_t)path_size);
@@ -93,7 +106,8 @@ static const struct entry *generate(struct generator *g, uint64_t id)
     m->head.timestamp_ns = INT64_C(1700000000000000000) + (int64_t)(id * 12345);
     m->head.elapsed_ns = 1000000 + (int64_t)(random >> 20 & 0xffffff);
     m->head.duration_ns = m->head.elapsed_ns + 30000;
-    m->head.status = dns ? 0 : random >> 50 & 31 ? 200 : 503;
+    uint32_t source = (uint32_t)(random >> 40) % g->peers_count;
+    m->head.status = dns ? 0 : source == 200 && id > g->entries / 2 ? 409 : random >> 50 & 31 ? 200 : 503;
     m->head.flags = RECORD_HAS_REQUEST | RECORD_HAS_RESPONSE;
     m->head.request_at = (struct place){ 0, (uint32_t)id * 2 };
     m->head.response_at = (struct place){ 0, (uint32_t)id * 2 + 1 };
@@ -102,11 +116,11 @@ static const struct entry *generate(struct generator *g, uint64_t id)
     if (dns)
         put_dns_values(m, random >> 8 & 0xffffff);
     else
-        put_values(m, random >> 8 & 0xffffff, g->paths);
+        put_values(m, random >> 8 & 0xffffff, g->paths, source % 20 == 1 ? "/api/v2" : "/api/v1");
     const struct entry *entry = maker_end(m);
     m->entry.connection = id / 8 + 1;
-    m->entry.source = &g->peers[random >> 40 & (PEERS - 1)];
-    m->entry.destination = &g->peers[random >> 48 & 15];
+    m->entry.source = &g->peers[source];
+    m->entry.destination = &g->peers[(random >> 48) % SERVERS];
     m->entry.node = "worker-1.example";
     m->entry.request_segment = m->entry.response_segment = "worker-1.example/8a1c5f0be2d97364/0/17";
     return entry;
@@ -128,7 +142,7 @@ static double making_costs(const struct bench *bench)
     uint64_t sum = 0;
     for (uint64_t id = 1; id <= bench->entries; id++)
         sum += generate(&g, id)->values.present;
-    maker_free(&g.maker);
+    generator_close(&g);
     return sum ? clock_now(CLOCK_PROCESS_CPUTIME_ID) - start : 0;
 }
 
@@ -150,7 +164,7 @@ static int run(const struct bench *bench, const struct output_driver *driver, do
         driver->abandon(state);
     cpu = clock_now(CLOCK_PROCESS_CPUTIME_ID) - cpu - making;
     wall = clock_now(CLOCK_MONOTONIC) - wall;
-    maker_free(&g.maker);
+    generator_close(&g);
     if (r < 0) {
         fprintf(stderr, "database_bench: %s\n", error);
         return 1;
@@ -168,19 +182,21 @@ static int run(const struct bench *bench, const struct output_driver *driver, do
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = { { "entries", 1, NULL, 'e' }, { "folder", 1, NULL, 'f' }, { "seed", 1, NULL, 's' }, { "paths", 1, NULL, 'p' }, { "format", 1, NULL, 'o' }, { "dns", 1, NULL, 'd' }, { "keep", 0, NULL, 'k' }, { 0 } };
-    struct bench bench = { .entries = 500000, .seed = 7, .paths = 1000, .folder = "/tmp", .format = "" };
+    static const struct option options[] = { { "entries", 1, NULL, 'e' }, { "folder", 1, NULL, 'f' }, { "seed", 1, NULL, 's' }, { "paths", 1, NULL, 'p' }, { "peers", 1, NULL, 'c' }, { "format", 1, NULL, 'o' }, { "dns", 1, NULL, 'd' }, { "keep", 0, NULL, 'k' }, { 0 } };
+    struct bench bench = { .entries = 500000, .seed = 7, .paths = 1000, .peers = PEERS, .folder = "/tmp", .format = "" };
     for (int letter; (letter = getopt_long(argc, argv, "", options, NULL)) != -1;)
         switch (letter) {
         case 'e': bench.entries = strtoull(optarg, NULL, 10); break;
         case 'f': bench.folder = optarg; break;
         case 's': bench.seed = strtoull(optarg, NULL, 10) | 1; break;
         case 'p': bench.paths = (uint32_t)strtoul(optarg, NULL, 10) | 1; break;
+        case 'c': bench.peers = (uint32_t)strtoul(optarg, NULL, 10); break;
         case 'd': bench.dns = (uint32_t)strtoul(optarg, NULL, 10); break;
         case 'o': bench.format = optarg; break;
         case 'k': bench.keep = true; break;
-        default: fprintf(stderr, "usage: database_bench [--entries N] [--folder DIR] [--seed N] [--paths N] [--format ndjson|sqlite] [--dns PERCENT] [--keep]\n"); return 2;
+        default: fprintf(stderr, "usage: database_bench [--entries N] [--folder DIR] [--seed N] [--paths N] [--peers N] [--format ndjson|sqlite] [--dns PERCENT] [--keep]\n"); return 2;
         }
+    bench.peers = bench.peers < SERVERS ? SERVERS : bench.peers;
     double making = making_costs(&bench);
     int r = 0;
     for (size_t i = 0; i < 2 && r == 0; i++) {

@@ -8,7 +8,7 @@
 #define QUERY_FILE_PROTOCOLS_MAX 256u
 #define QUERY_FILE_PROTOCOL_NAME_MAX 32u
 #define QUERY_FILE_VALUE_BYTES_MAX (64 * 1024 * 1024)  /* no value of an entry is larger than a message, 1 MiB */
-#define QUERY_FILE_CACHE_KIB 16384                      /* of pages */
+#define QUERY_FILE_CACHE_KIB 4096                       /* of pages: endpoints and upper levels of trees stay; to take memory for more costs more than to ask the kernel for a page again */
 #define QUERY_FILE_OPS_PER_LOOK 20000                   /* SQLite's steps between two looks at the clock: some tenths of a millisecond */
 
 #define QUERY_FILE_ID_MAX (INT64_C(1) << 53)             /* more entries than can be, and arithmetic on them never overflows */
