@@ -44,13 +44,17 @@ static void add_tcp(const struct conversation *c, struct message *m)
     if (c->reset)
         message_string(m, CONNECTION_RESET_BY, side_of(c, c->reset - 1u) == SIDE_CLIENT ? "client" : "server");
     add_int(m, CONNECTION_MISSING_BYTES, client->missing + server->missing);
+    if (c->filling)
+        add_int(m, CONNECTION_FILLED_BYTES, filling_given(c));
 }
 
 void connection_give_out_view(struct conversation *c)
 {
     struct view view = { .point = c->point, .first_ns = c->first_ns, .last_ns = c->last_ns, .node = c->node,
-                         .payload_bytes = c->streams[0].payload + c->streams[1].payload };
+                         .payload_bytes = c->streams[0].payload + c->streams[1].payload, .missing_bytes = c->streams[0].missing + c->streams[1].missing,
+                         .first_at = c->first_at, .last_at = c->last_at, .end = c->end };
     unsigned client = direction_of(c, SIDE_CLIENT);
+    view.client_payload = c->streams[client].payload;
     view.tuple = c->tuple;
     if (c->swapped) {
         memcpy(view.tuple.source, c->tuple.destination, sizeof view.tuple.source);

@@ -88,7 +88,8 @@ static void fill_tuple(const struct conversation *c, struct tuple *ret)
 static void fill_record(struct conversation *c, const struct message *request, const struct message *response, enum incomplete reason, uint8_t flags, struct record *r)
 {
     const struct message *first = request ? request : response;
-    *r = (struct record){ .view = c->view, .timestamp_ns = first->first_ns, .connection_ns = c->first_ns, .node = c->node, .index = c->entries, .flags = flags, .shard = c->shard->number };
+    *r = (struct record){ .view = c->view, .timestamp_ns = first->first_ns, .connection_ns = c->first_ns, .node = c->node, .index = c->entries, .shard = c->shard->number,
+                            .flags = (uint8_t)(flags | (c->filling ? RECORD_FILLED : 0u)) };
     fill_tuple(c, &r->tuple);
     int number = protocol_number(response && response->protocol != c->protocol ? response->protocol : first->protocol);
     r->protocol = (uint8_t)number;

@@ -2,6 +2,7 @@
  *
  *   shard.c       connections by tuple and point, their timers and their eviction
  *   segments.c    TCP: in order, without holes, cause before effect (the copies of packets that wait)
+ *   filling.c     bytes of other views where a hole would be; strip.c keeps them
  *   feed.c        bytes to parsers, what they leave over, gaps
  *   detect.c      whose parser
  *   pairing.c     requests and responses
@@ -21,6 +22,7 @@
 #define DETECT_BYTES_MAX 8192u      /* of one side, before a stream is taken for unknown */
 #define DETECT_TRIES_MAX 64u        /* packets of a stream without a beginning that are looked at */
 #define PATIENCE_PACKETS 24u        /* that pass while a hole which the receiver has acknowledged, or a cause, is waited for */
+#define JUMP_MAX (1 << 30)          /* RFC 7323: no window is larger; a sequence number further away is not of this connection */
 #define WAITING_BYTES_MAX (1024u * 1024) /* held of one side behind a hole: a receive window's order */
 #define MARKS_MAX 32768u            /* packets whose bytes are held of one side: a MiB of them in packets of 32 bytes */
 #define DETECTED_MAX 4u             /* protocols of one connection that its entry names */
@@ -98,6 +100,7 @@ struct conversation {
     uint32_t pending_count;
     uint64_t pending_bytes;         /* of those messages */
     uint64_t parser_bytes;          /* its state, and what that held after the last packet */
+    struct filling *filling;        /* NULL: its view is all there is */
 };
 
 struct shard {
@@ -145,6 +148,24 @@ void segments_packet(struct conversation *c, unsigned direction, const struct sh
 /* Everything that waits goes out, with gaps where something is missing. */
 void segments_flush(struct conversation *c);
 void segments_free(struct conversation *c);
+/* Bytes of another view, at an offset where none are and none wait: they take the way of those that wait. ack: what their packet acknowledged; NULL: nothing. */
+void segments_supply(struct conversation *c, unsigned direction, uint64_t offset, const uint32_t *ack, const uint8_t *data, uint32_t size, int64_t time_ns, struct place place);
+
+/* The stream begins behind this number, before any packet of it. */
+void segments_begin(struct stream *s, uint32_t isn);
+
+/* filling.c, for a conversation that has a filling. `lost` bytes from stream->fed on are not there: how many of them, from the first on, others had; they are supplied now. */
+uint64_t filling_fill(struct conversation *c, unsigned direction, uint64_t lost);
+/* Whether a view that is not over may have some of them still. */
+bool filling_may_come(const struct conversation *c, unsigned direction, uint64_t lost);
+/* How many of them nobody has, from the first on. */
+uint64_t filling_gap(const struct conversation *c, unsigned direction, uint64_t lost);
+/* Behind the last byte that others have, where one of them saw the connection's end; 0: none. */
+uint64_t filling_end(const struct conversation *c, unsigned direction);
+/* Whether another view saw bytes of this direction at all. */
+bool filling_saw(const struct conversation *c, unsigned direction);
+/* Bytes supplied so far. */
+uint64_t filling_given(const struct conversation *c);
 
 /* pairing.c */
 void pairing_gap(struct conversation *c, unsigned direction);

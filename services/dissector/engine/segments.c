@@ -2,7 +2,7 @@
  *
  * Bytes go to the feeder in order, and after everything that their sender had acknowledged (cause before effect): captures put packets of the two sides into either order, and a lost request must not make the
  * next response its own. What cannot go yet waits as a copy. A hole that the receiver has acknowledged was lost by the capture, not by the network: after some packets of patience it becomes a gap. A hole
- * that nobody has acknowledged waits for the retransmission, until too much waits behind it. */
+ * that nobody has acknowledged waits for the retransmission, until too much waits behind it. Where other views are asked (filling.h), what they have of a hole comes in the place of the gap. */
 #include <stdlib.h>
 #include <string.h>
 #include "services/dissector/engine/internal.h"
@@ -10,9 +10,15 @@
 enum { FLAG_FIN = 1, FLAG_SYN = 2, FLAG_RST = 4, FLAG_ACK = 16 };
 #define STREAM_START (UINT64_C(1) << 20) /* offset of a stream's first byte: a stream known by acknowledgements alone may turn out to begin a little before */
 #define SOFT_BEFORE_MAX 65536            /* how far before */
-#define JUMP_MAX (1 << 30)               /* RFC 7323: no window is larger; a sequence number further away is not of this connection */
 
 static int32_t distance(const struct stream *s, uint32_t seq) { return (int32_t)(seq - s->seq); }
+
+void segments_begin(struct stream *s, uint32_t isn)
+{
+    s->fed = STREAM_START;
+    s->seq = isn + 1;
+    s->known = true;
+}
 
 static void learn_syn(struct conversation *c, struct stream *s, const struct shard_packet *p)
 {
@@ -55,11 +61,17 @@ static uint64_t learn_ack(struct stream *other, uint32_t ack)
     return offset;
 }
 
+/* Nobody who was asked saw a packet of this direction. */
+static bool unseen(const struct conversation *c, unsigned direction)
+{
+    return c->streams[direction].packets == 0 && !(c->filling && filling_saw(c, direction));
+}
+
 /* Has everything been fed that the sender of these bytes had acknowledged? The number behind a FIN is no byte. */
 static bool caused(const struct conversation *c, unsigned direction, uint64_t acked)
 {
     const struct stream *other = &c->streams[!direction];
-    return other->packets == 0 || other->fed >= acked || (other->fin && other->fed >= other->fin_offset);
+    return other->fed >= acked || unseen(c, !direction) || (other->fin && other->fed >= other->fin_offset);
 }
 
 static void feed(struct conversation *c, unsigned direction, const uint8_t *data, uint32_t captured, uint32_t payload, const struct mark *mark)
@@ -79,23 +91,30 @@ static void feed(struct conversation *c, unsigned direction, const uint8_t *data
         feed_gap(c, direction, payload - skip);
 }
 
-static void wait_for(struct conversation *c, unsigned direction, const struct shard_packet *p, uint64_t offset, uint64_t acked)
+static void wait_for(struct conversation *c, unsigned direction, const struct waiting *head, const uint8_t *data)
 {
     struct stream *s = &c->streams[direction];
-    struct waiting *w = malloc(sizeof *w + p->captured);
+    struct waiting *w = malloc(sizeof *w + head->captured);
     if (!w) {
         c->shard->counters.failed++;
         return;
     }
-    *w = (struct waiting){ .offset = offset, .acked = acked, .captured = p->captured, .payload = p->payload, .time_ns = p->time_ns, .place = p->place };
-    memcpy(w->data, p->data, p->captured);
+    *w = *head;
+    memcpy(w->data, data, w->captured);
     s->waiting_bytes += (uint32_t)sizeof *w + w->captured;
     c->shard->held_bytes += sizeof *w + w->captured;
     struct waiting **at = &s->waiting;
-    while (*at && (*at)->offset <= offset)
+    while (*at && (*at)->offset <= w->offset)
         at = &(*at)->next;
     w->next = *at;
     *at = w;
+}
+
+void segments_supply(struct conversation *c, unsigned direction, uint64_t offset, const uint32_t *ack, const uint8_t *data, uint32_t size, int64_t time_ns, struct place place)
+{
+    struct stream *other = &c->streams[!direction];
+    struct waiting head = { .offset = offset, .acked = ack ? learn_ack(other, *ack) : other->fed, .captured = size, .payload = size, .time_ns = time_ns, .place = place };
+    wait_for(c, direction, &head, data);
 }
 
 static void forget(struct conversation *c, struct stream *s, struct waiting *w)
@@ -142,6 +161,25 @@ static void progress(struct conversation *c)
     } while (moved);
 }
 
+static bool is_full(const struct conversation *c)
+{
+    return c->streams[0].waiting_bytes > WAITING_BYTES_MAX || c->streams[1].waiting_bytes > WAITING_BYTES_MAX;
+}
+
+/* What never came: from another view where one has it, else a gap. False: another view may have it still. */
+static bool lose(struct conversation *c, unsigned direction, uint64_t lost, bool all)
+{
+    if (c->filling) {
+        if (filling_fill(c, direction, lost) > 0)
+            return true;
+        if (!all && !is_full(c) && filling_may_come(c, direction, lost))
+            return false;
+        lost = filling_gap(c, direction, lost);
+    }
+    feed_gap(c, direction, lost);
+    return true;
+}
+
 /* Gives up waiting for something: a hole becomes a gap. `all`: whatever it is; else only what has no hope or takes too much memory. False: nothing was given up. */
 static bool give_way(struct conversation *c, bool all)
 {
@@ -155,8 +193,7 @@ static bool give_way(struct conversation *c, bool all)
             if (all || s->acked > s->fed || s->waiting_bytes > WAITING_BYTES_MAX) {
                 /* No further than what the other side's next bytes answer: what lies between is a cause of its own. */
                 uint64_t until = other && other->acked > s->fed && other->acked < s->waiting->offset ? other->acked : s->waiting->offset;
-                feed_gap(c, direction, until - s->fed);
-                return true;
+                return lose(c, direction, until - s->fed, all);
             }
         } else if (blocked < 0 || s->waiting->time_ns < c->streams[blocked].waiting->time_ns) {
             blocked = (int)direction;
@@ -169,9 +206,8 @@ static bool give_way(struct conversation *c, bool all)
     if (other->waiting && other->waiting->offset < until)
         until = other->waiting->offset;
     if (until > other->fed)
-        feed_gap(c, !(unsigned)blocked, until - other->fed); /* acknowledged, never seen */
-    else
-        feed_first(c, (unsigned)blocked); /* each waits for the other: no cause can be told */
+        return lose(c, !(unsigned)blocked, until - other->fed, all); /* acknowledged, never seen */
+    feed_first(c, (unsigned)blocked); /* each waits for the other: no cause can be told */
     return true;
 }
 
@@ -186,8 +222,7 @@ static void look_after_waiting(struct conversation *c)
         c->stalled_fed = fed;
         c->stalled = 0;
     }
-    bool full = c->streams[0].waiting_bytes > WAITING_BYTES_MAX || c->streams[1].waiting_bytes > WAITING_BYTES_MAX;
-    if (++c->stalled <= PATIENCE_PACKETS && !full)
+    if (++c->stalled <= PATIENCE_PACKETS && !is_full(c))
         return;
     if (give_way(c, false)) {
         progress(c);
@@ -216,10 +251,11 @@ static void take_payload(struct conversation *c, unsigned direction, const struc
         s->fin = true;
         s->fin_offset = offset + p->payload;
     }
-    if (p->payload == 0)
+    uint32_t payload = c->filling ? p->captured : p->payload; /* what the capture cut off is a hole as another */
+    if (payload == 0)
         return;
-    if (offset + p->payload <= s->fed) {
-        if (d == -1 && p->payload == 1)
+    if (offset + payload <= s->fed) {
+        if (d == -1 && payload == 1)
             s->keep_alives++;
         else
             s->retransmitted++;
@@ -227,12 +263,13 @@ static void take_payload(struct conversation *c, unsigned direction, const struc
     }
     if (d <= 0 && !s->waiting && caused(c, direction, acked)) {
         struct mark mark = { .offset = offset, .acked = acked, .time_ns = p->time_ns, .place = p->place };
-        feed(c, direction, p->data, p->captured, p->payload, &mark);
+        feed(c, direction, p->data, p->captured, payload, &mark);
         return;
     }
     if (d > 0)
         s->out_of_order++;
-    wait_for(c, direction, p, offset, acked);
+    struct waiting head = { .offset = offset, .acked = acked, .captured = p->captured, .payload = payload, .time_ns = p->time_ns, .place = p->place };
+    wait_for(c, direction, &head, p->data);
 }
 
 void segments_packet(struct conversation *c, unsigned direction, const struct shard_packet *p)
@@ -262,22 +299,39 @@ void segments_packet(struct conversation *c, unsigned direction, const struct sh
     look_after_waiting(c);
 }
 
-/* What lies before a FIN or was acknowledged, and never came. One number alone may be that of a FIN. */
-static void flush_tail(struct conversation *c, unsigned direction)
-{
-    struct stream *s = &c->streams[direction];
-    uint64_t end = s->fin ? s->fin_offset : s->acked > s->fed + 1 ? s->acked : s->fed;
-    if (!s->known || s->packets == 0 || end <= s->fed)
-        return;
-    feed_gap(c, direction, end - s->fed);
-    (void)finish_if_due(c, direction);
-}
-
-void segments_flush(struct conversation *c)
+/* Everything that waits, whatever it waits for. */
+static void drain(struct conversation *c)
 {
     progress(c);
     while ((c->streams[0].waiting || c->streams[1].waiting) && give_way(c, true))
         progress(c);
+}
+
+/* Where the stream ends: at a FIN, or with what was acknowledged or another view saw. One number alone may be that of a FIN. */
+static uint64_t tail_end(const struct conversation *c, unsigned direction)
+{
+    const struct stream *s = &c->streams[direction];
+    if (s->fin)
+        return s->fin_offset;
+    uint64_t end = s->acked > s->fed + 1 ? s->acked : s->fed, seen = c->filling ? filling_end(c, direction) : 0;
+    return seen > end ? seen : end;
+}
+
+static void flush_tail(struct conversation *c, unsigned direction)
+{
+    struct stream *s = &c->streams[direction];
+    uint64_t end;
+    while (s->known && !unseen(c, direction) && (end = tail_end(c, direction)) > s->fed) {
+        (void)lose(c, direction, end - s->fed, true);
+        if (c->filling)
+            drain(c);
+        (void)finish_if_due(c, direction);
+    }
+}
+
+void segments_flush(struct conversation *c)
+{
+    drain(c);
     flush_tail(c, 0);
     flush_tail(c, 1);
 }

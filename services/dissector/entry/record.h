@@ -25,6 +25,7 @@ static_assert(sizeof(struct tuple) == 48, "no holes: tuples are compared and has
 #define RECORD_MAYBE_COPY 4u
 #define RECORD_HAS_REQUEST 8u
 #define RECORD_HAS_RESPONSE 16u
+#define RECORD_FILLED 32u                   /* of the connection's second dissection, in which other views filled its gaps (engine/filling.h) */
 struct record {
     uint32_t size;                          /* all of it, a multiple of 8 */
     uint32_t view;                          /* the observation that it comes from (struct view), numbered within its shard */
@@ -81,7 +82,11 @@ struct view {
     uint64_t point;                         /* hash of node and interface name */
     int64_t first_ns, last_ns;
     uint64_t payload_bytes;                 /* in order, without what was sent again */
+    uint64_t client_payload;                /* of that, the client's */
+    uint64_t missing_bytes;                 /* gaps */
     uint32_t client_isn, server_isn;        /* where flags say that they were seen */
     uint32_t flags, node;
+    struct place first_at, last_at;         /* its first and its last packet, in the order in which they were read */
+    uint32_t end, zero;                     /* enum conversation_end */
 };
 #endif

@@ -270,6 +270,11 @@ const struct input_counters *input_counters(const struct input_reader *reader)
     return &reader->counters;
 }
 
+const struct input_names *input_interface_names(const struct input_reader *reader)
+{
+    return &reader->names;
+}
+
 void input_counters_add(struct input_counters *to, const struct input_counters *more)
 {
     to->inputs += more->inputs;
@@ -342,6 +347,7 @@ void input_close(struct input_reader *reader)
     input_blocks_close(reader->blocks);
     input_source_close(&reader->source);
     pcapng_reader_free(reader->pcapng);
+    input_names_free(&reader->names);
     free(reader->points);
     free(reader);
 }

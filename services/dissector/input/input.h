@@ -5,6 +5,7 @@
  * A reader belongs to one thread at a time. Sources: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng, docs/tape-format.md. */
 #ifndef DISSECTOR_INPUT_INPUT_H
 #define DISSECTOR_INPUT_INPUT_H
+#include "services/dissector/input/names.h"
 #include "services/dissector/input/plan.h"
 
 #define INPUT_BATCH_MAX 256u            /* packets of one call: 16 KiB of them */
@@ -42,6 +43,8 @@ int input_next(struct input_reader *reader, struct input_packet *packets, uint32
 const char *input_problem(const struct input_reader *reader);
 const struct input_counters *input_counters(const struct input_reader *reader);
 void input_counters_add(struct input_counters *to, const struct input_counters *more);
+/* Of the interfaces that it has told of so far. */
+const struct input_names *input_interface_names(const struct input_reader *reader);
 /* Whether the file is compressed, and its content packs well. */
 bool input_is_packed(const struct input_reader *reader);
 /* Bytes of the file behind which reading stands, for showing progress. */

@@ -21,6 +21,7 @@ struct input_merge {
     uint32_t holding, streams;
     uint32_t given;                     /* packets of the first head that are borrowed */
     struct input_counters counters, sum;
+    struct input_names names;
     void (*told)(void *context, uint32_t input, const char *problem);
     void *context;
 };
@@ -113,6 +114,7 @@ static void close_head(struct input_merge *m, struct head *head)
     if (input_problem(head->reader))
         tell(m, head->input, input_problem(head->reader));
     input_counters_add(&m->counters, input_counters(head->reader));
+    (void)input_names_add_all(&m->names, input_interface_names(head->reader)); /* without memory a name is missing */
     count_held(m, head, false);
     m->streams -= input_is_stream(head->reader);
     input_close(head->reader);
@@ -277,6 +279,11 @@ const struct input_counters *input_merge_counters(struct input_merge *m)
     return &m->sum;
 }
 
+const struct input_names *input_merge_names(const struct input_merge *m)
+{
+    return &m->names;
+}
+
 void input_merge_free(struct input_merge *m)
 {
     if (!m)
@@ -285,6 +292,7 @@ void input_merge_free(struct input_merge *m)
         input_close(m->heap[i]->reader);
         free(m->heap[i]);
     }
+    input_names_free(&m->names);
     free(m->heap);
     free(m->unopened);
     free(m);

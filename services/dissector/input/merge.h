@@ -14,6 +14,8 @@ int input_merge_new(const struct input_plan *plan, void (*told)(void *context, u
 int input_merge_next(struct input_merge *merge, uint32_t most, const struct input_packet **ret);
 /* Of all inputs so far. */
 const struct input_counters *input_merge_counters(struct input_merge *merge);
+/* Of the interfaces of all inputs that are closed: at the end, all. */
+const struct input_names *input_merge_names(const struct input_merge *merge);
 void input_merge_free(struct input_merge *merge);
 static inline void input_merge_free_p(struct input_merge **merge) { input_merge_free(*merge); }
 #endif

@@ -19,6 +19,7 @@ struct input_reader {
     int64_t greatest_ns, from_ns, to_ns;
     struct pcap_classic_file classic;
     struct pcapng_reader *pcapng;       /* NULL: a classic file */
+    struct input_names names;           /* of all sections */
     uint64_t *points; uint32_t points_count, points_room; /* by the section's interface */
     struct input_source source;         /* at and end also where there are blocks */
     struct input_blocks *blocks;        /* NULL: no segment with an index */

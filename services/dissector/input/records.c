@@ -71,8 +71,9 @@ static int note_header(struct input_reader *r, const struct pcapng_block *block)
     }
     const struct pcapng_interface *interface = pcapng_reader_interface(r->pcapng, r->points_count);
     r->points[r->points_count] = input_point(r->input->node_name, interface ? interface->name : "", r->points_count);
+    int e = interface ? input_names_add(&r->names, r->points[r->points_count], interface->name) : 0;
     r->points_count++;
-    return 0;
+    return e;
 }
 
 static inline bool take_packet(struct input_reader *r, const struct pcapng_packet *from, struct input_packet *packet)

@@ -37,6 +37,7 @@ struct live {
     struct live_stream *stream;
     struct tape_feed *feed;
     struct stage_input *inputs;         /* segments since the engines began, by input number; ids are their own */
+    struct input_names names;           /* of interfaces */
     uint32_t inputs_count, group;       /* group: segments since the last cut */
     int64_t wall_ns, cpu_ns;            /* when the ceiling's account began */
 };
@@ -127,7 +128,8 @@ static int cut(struct live *live, bool end)
         return 0;
     }
     shelf_next(live->shelf, path);
-    const struct finalise_options options = { .driver = &output_sqlite, .path = path, .nodes = &live->options.node, .nodes_count = 1, .inputs = live->inputs, .inputs_count = live->inputs_count };
+    const struct finalise_options options = { .driver = &output_sqlite, .path = path, .nodes = &live->options.node, .nodes_count = 1, .inputs = live->inputs, .inputs_count = live->inputs_count,
+                                              .names = &live->names };
     r = finalise_runs(&reader, 1, &options, NULL, result, error);
     if (r == 0)
         r = shelf_add(live->shelf);
@@ -186,6 +188,7 @@ static int read_segment(struct live *live, const struct tape_segment *segment)
         return r == -ENOMEM ? r : 0;
     }
     r = read_packets(live, reader);
+    (void)input_names_add_all(&live->names, input_interface_names(reader)); /* without memory a name is missing */
     atomic_fetch_add(&live->segments, 1);
     atomic_store(&live->lag_ns, units_now_wall_ns() - segment->sealed_ns);
     live->group++;
@@ -287,6 +290,7 @@ void live_stop(struct live *live)
         pthread_join(live->thread, NULL);
     tape_feed_free(live->feed);
     shelf_close(live->shelf);
+    input_names_free(&live->names);
     free(live->inputs);
     pthread_cond_destroy(&live->news);
     pthread_mutex_destroy(&live->lock);

@@ -17,8 +17,9 @@ static const struct field fields[CONNECTION_FIELDS_COUNT] = {
     [CONNECTION_KEEP_ALIVES] = { .name = "tcp_keep_alives", .type = FIELD_INT, .column = "keep_alives", .help = "keep-alive probes" },
     [CONNECTION_RESET_BY] = { .name = "tcp_reset_by", .column = "reset_by", .help = "client or server, where one of them reset the connection" },
     [CONNECTION_MISSING_BYTES] = { .name = "conn_missing_bytes", .type = FIELD_INT, .column = "missing_bytes", .help = "bytes of its streams that are not in the capture" },
+    [CONNECTION_FILLED_BYTES] = { .name = "conn_filled_bytes", .type = FIELD_INT, .column = "filled_bytes", .help = "bytes of its streams that its own view lost and another one had; conn_views says which" },
     [CONNECTION_VIEWS] = { .name = "conn_views", .type = FIELD_LIST, .column = "views",
-                           .help = "where the connection was seen more than once (other interfaces or nodes, or translated addresses): each view's node, client and server; the entries tell of the one that saw most" },
+                           .help = "where the connection was seen more than once (other interfaces or nodes, or translated addresses): each view's node, interface, client and server, and how many bytes it gave to the one that saw most, of which the entries tell" },
 };
 const struct detail connection_detail = { .table = "connection", .fields = fields, .count = CONNECTION_FIELDS_COUNT };
 

@@ -59,7 +59,7 @@ static int read_all(struct direct *d, const struct stage_progress *progress)
 }
 
 /* Inputs into one sorted run. */
-static int collect(const struct direct_options *o, const struct shard_options *shard_options, const struct stage_progress *progress, struct run_writer **ret, struct stage_result *counts)
+static int collect(const struct direct_options *o, const struct shard_options *shard_options, const struct stage_progress *progress, struct run_writer **ret, struct stage_result *counts, struct input_names *names)
 {
     struct direct d = { .options = o };
     int r = decoder_new(&d.decoder);
@@ -76,6 +76,7 @@ static int collect(const struct direct_options *o, const struct shard_options *s
         counts_add_decode(counts, decoder_counters(d.decoder));
         counts_add_fragments(counts, fragments_counters(decoder_fragments(d.decoder)));
         counts_add(counts, "fragments_dropped", 0); /* the map stage may */
+        r = input_names_add_all(names, input_merge_names(d.merge));
     }
     engines_free(d.engines);
     input_merge_free(d.merge);
@@ -99,15 +100,17 @@ int direct_run(const struct direct_options *o, const struct stage_progress *prog
         return fail(error, -ENOMEM, "cannot begin");
     for (uint32_t i = 0; i < o->plan->count; i++)
         inputs[i] = (struct stage_input){ .path = o->plan->inputs[i].path, .segment_id = o->plan->inputs[i].segment_id };
+    struct input_names names __attribute__((cleanup(input_names_free))) = { 0 };
     struct run_writer *run = NULL;
     struct run_reader *reader = NULL;
-    r = collect(o, &shard_options, progress, &run, counts);
+    r = collect(o, &shard_options, progress, &run, counts, &names);
     if (r == 0)
         r = run_writer_read(run, &reader);
     if (r < 0)
         return r == -ECANCELED ? r : fail(error, r, "cannot dissect the input");
+    struct fill_options fill = { .plan = o->plan, .shard = &shard_options, .work_folder = o->work_folder, .memory = o->memory };
     struct finalise_options finalise = { .driver = driver, .path = o->output_path, .where = o->where, .nodes = o->plan->nodes, .nodes_count = o->plan->nodes_count, .inputs = inputs, .inputs_count = o->plan->count,
-                                         .fields = o->fields, .entries_max = o->limits.entries, .counters = counts->counters, .counters_count = counts->counters_count };
+                                         .fields = o->fields, .entries_max = o->limits.entries, .fill = &fill, .names = &names, .counters = counts->counters, .counters_count = counts->counters_count };
     r = finalise_runs(&reader, 1, &finalise, progress, counts, error);
     if (r == 0)
         *ret = *counts;

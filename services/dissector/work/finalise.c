@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "mem/cleanup.h"
 #include "services/dissector/protocols/connection_fields.h"
 #include "services/dissector/work/peers.h"
 #include "services/dissector/work/views.h"
@@ -19,6 +20,7 @@ struct finaliser {
     void *output;
     int dns;                            /* protocol_number of DNS; -1: there is none, or nobody wants names */
     uint64_t seen, total, entries, connections, over_limit;
+    struct fill_counts filled;
     uint8_t *marked; uint32_t marked_room; /* a record that had to be changed */
     char *error;
 };
@@ -103,7 +105,7 @@ static int take_record(struct finaliser *f, const struct record *r)
 {
     struct view_fate fate;
     int e = views_fate(f->views, r, &fate);
-    if (e < 0 || !fate.tells)
+    if (e < 0 || !fate.tells || fate.filled != ((r->flags & RECORD_FILLED) != 0))
         return e;
     if (fate.maybe_copy && !(r = mark_copy(f, r)))
         return -ENOMEM;
@@ -112,7 +114,7 @@ static int take_record(struct finaliser *f, const struct record *r)
     if (e < 0)
         return e;
     entry.connection = views_connection(f->views, r);
-    if (entry.protocol->connection && views_list(f->views, r, f->options->nodes, f->options->nodes_count, &entry.values.at[CONNECTION_VIEWS]))
+    if (entry.protocol->connection && views_list(f->views, r, f->options->nodes, f->options->nodes_count, f->options->names, &entry.values.at[CONNECTION_VIEWS]))
         entry.values.present |= UINT64_C(1) << CONNECTION_VIEWS;
     if (r->protocol == f->dns) {
         e = peers_learn(f->peers, &entry);
@@ -140,13 +142,29 @@ static int take_all(struct finaliser *f, const struct stage_progress *progress)
     return r;
 }
 
-static int open_all(struct finaliser *f, struct run_reader **readers, size_t count)
+/* Views decided and gaps filled: all readers, with one more where that gave entries. */
+static int gather(struct finaliser *f, struct run_reader **readers, size_t *count, const struct stage_progress *progress)
 {
-    int r = decide_views(f, readers, count);
+    int r = decide_views(f, readers, *count);
+    if (r == 0 && f->options->fill)
+        r = fill_gaps(f->views, f->options->fill, progress, &f->filled, &readers[*count]);
+    if (r == 0 && readers[*count]) {
+        f->total += run_records(readers[*count]);
+        (*count)++;
+    }
+    return r;
+}
+
+static int open_all(struct finaliser *f, struct run_reader **given, size_t count, const struct stage_progress *progress)
+{
+    mem_auto_free struct run_reader **readers = calloc(count + 1, sizeof(struct run_reader *));
+    if (readers && count > 0)
+        memcpy(readers, given, count * sizeof(struct run_reader *));
+    int r = readers ? gather(f, readers, &count, progress) : -ENOMEM;
     if (r < 0) {
         for (size_t i = 0; i < count; i++)
-            run_close(readers[i]);
-        return fail(f, r, "cannot compare the observations of connections");
+            run_close(given[i]);
+        return r == -ECANCELED ? r : fail(f, r, "cannot compare the observations of connections");
     }
     r = run_merge_new(readers, count, &f->merge);
     if (r == 0)
@@ -163,12 +181,17 @@ static int open_all(struct finaliser *f, struct run_reader **readers, size_t cou
 
 static int close_output(struct finaliser *f)
 {
-    struct output_counter counters[STAGE_COUNTERS_MAX + 2];
+    struct output_counter counters[STAGE_COUNTERS_MAX + 7];
     uint32_t n = 0;
     for (; n < f->options->counters_count && n < STAGE_COUNTERS_MAX; n++)
         counters[n] = (struct output_counter){ f->options->counters[n].name, f->options->counters[n].value };
     counters[n++] = (struct output_counter){ "views_left_out", views_left_out(f->views) };
     counters[n++] = (struct output_counter){ "entries_over_limit", f->over_limit };
+    counters[n++] = (struct output_counter){ "filled_connections", f->filled.connections };
+    counters[n++] = (struct output_counter){ "filled_bytes", f->filled.bytes };
+    counters[n++] = (struct output_counter){ "fillings_refused", f->filled.refused };
+    counters[n++] = (struct output_counter){ "fillings_given_up", f->filled.given_up };
+    counters[n++] = (struct output_counter){ "fillings_unread", f->filled.unread };
     void *output = f->output;
     f->output = NULL;
     return f->options->driver->close(output, counters, n, f->error);
@@ -180,7 +203,7 @@ int finalise_runs(struct run_reader **readers, size_t count, const struct finali
     const struct protocol *dns = protocol_find("DNS", 3);
     error[0] = '\0';
     f.dns = dns && selection_needs_names(options->fields) ? protocol_number(dns) : -1;
-    int r = open_all(&f, readers, count);
+    int r = open_all(&f, readers, count, progress);
     if (r == 0)
         r = take_all(&f, progress);
     if (r == 0)

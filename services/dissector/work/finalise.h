@@ -2,6 +2,7 @@
 #ifndef DISSECTOR_WORK_FINALISE_H
 #define DISSECTOR_WORK_FINALISE_H
 #include "services/dissector/output/output.h"
+#include "services/dissector/work/fill.h"
 #include "services/dissector/work/run.h"
 #include "services/dissector/work/stages.h"
 
@@ -13,6 +14,8 @@ struct finalise_options {
     const struct stage_input *inputs; uint32_t inputs_count;
     const struct selection *fields;         /* NULL: all */
     uint64_t entries_max;                   /* the earliest are kept; 0: all */
+    const struct input_names *names;        /* of interfaces; NULL: none is known */
+    const struct fill_options *fill;        /* NULL: no view fills another's gaps */
     const struct stage_counter *counters; uint32_t counters_count; /* of the stages before, for the output */
 };
 /* Takes the readers over. ret->entries, connections, counters. -errno with a sentence in error (STAGE_ERROR_TEXT_MAX). */

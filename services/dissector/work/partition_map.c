@@ -73,6 +73,7 @@ static int run(struct map *m, const struct stage_progress *progress, char *probl
 int partition_map(const struct input *input, uint32_t number, const char *path, const char *hidden_path, const struct stage_progress *progress, struct partition_map_counts *ret, char *problem, char *error)
 {
     struct map m = { .input = input };
+    struct input_names names = { 0 };
     *error = 0;
     int r = input_open(input, number, &m.reader, error);
     if (r == 0)
@@ -82,10 +83,14 @@ int partition_map(const struct input *input, uint32_t number, const char *path, 
     if (r == 0)
         r = run(&m, progress, problem, error);
     if (r == 0)
+        r = input_names_add_all(&names, input_interface_names(m.reader));
+    if (r == 0)
         *ret = (struct partition_map_counts){ .input = *input_counters(m.reader), .decode = *decoder_counters(m.decoder), .fragments = *fragments_counters(decoder_fragments(m.decoder)),
-                                              .left_dropped = partition_writer_dropped(m.writer) };
+                                              .left_dropped = partition_writer_dropped(m.writer), .names = names };
     else if (r != -ECANCELED && !*error)
         snprintf(error, STAGE_ERROR_TEXT_MAX, "%.300s cannot be written: %s", path, strerror(-r));
+    if (r < 0)
+        input_names_free(&names);
     partition_writer_free(m.writer);
     decoder_free(m.decoder);
     input_close(m.reader);

@@ -37,6 +37,12 @@ int stage_check(const struct stage_job *job, char *error)
     return r;
 }
 
+static struct input input_of(const struct stage_job *job, const struct stage_input *from)
+{
+    return (struct input){ .path = from->path, .segment_id = from->segment_id, .node_name = from->node < job->nodes_count ? job->nodes[from->node] : "", .node = from->node, .previous = from->previous,
+                           .bytes = from->bytes, .from_ns = job->from_ns, .to_ns = job->to_ns, .first_ns = INT64_MIN, .last_ns = INT64_MAX };
+}
+
 int stage_map(const struct stage_job *job, uint32_t number, const struct stage_progress *progress, struct stage_result *ret, char *error)
 {
     char name[WORK_NAME_MAX], path[WORK_PATH_MAX], hidden[WORK_PATH_MAX];
@@ -44,8 +50,7 @@ int stage_map(const struct stage_job *job, uint32_t number, const struct stage_p
     if (number >= job->inputs_count)
         return fail(error, -EINVAL, "there is no such input");
     const struct stage_input *from = &job->inputs[number];
-    struct input input = { .path = from->path, .segment_id = from->segment_id, .node_name = from->node < job->nodes_count ? job->nodes[from->node] : "", .node = from->node, .previous = from->previous,
-                           .bytes = from->bytes, .from_ns = job->from_ns, .to_ns = job->to_ns, .first_ns = INT64_MIN, .last_ns = INT64_MAX };
+    struct input input = input_of(job, from);
     mem_auto_free struct stage_result *result = calloc(1, sizeof *result);
     struct partition_map_counts counts = { 0 };
     work_map_name(number, name);
@@ -60,7 +65,10 @@ int stage_map(const struct stage_job *job, uint32_t number, const struct stage_p
     counts_add_decode(result, &counts.decode);
     counts_add_fragments(result, &counts.fragments);
     counts_add(result, "fragments_dropped", counts.left_dropped);
-    r = work_save_counts(job, name, result);
+    r = work_save_names(job, name, &counts.names);
+    input_names_free(&counts.names);
+    if (r == 0)
+        r = work_save_counts(job, name, result);
     if (r < 0)
         return fail(error, r, "cannot write what was counted");
     *ret = *result;
@@ -163,7 +171,7 @@ int stage_reduce(const struct stage_job *job, uint32_t first, uint32_t count, co
     return 0;
 }
 
-static int open_runs(const struct stage_job *job, struct run_reader **readers, uint32_t *ret_count, struct stage_result *counts, char *error)
+static int open_runs(const struct stage_job *job, struct run_reader **readers, uint32_t *ret_count, struct stage_result *counts, struct input_names *points, char *error)
 {
     mem_auto_free char(*names)[WORK_NAME_MAX] = NULL;
     char path[WORK_PATH_MAX];
@@ -185,6 +193,8 @@ static int open_runs(const struct stage_job *job, struct run_reader **readers, u
         char name[WORK_NAME_MAX];
         work_map_name(i, name);
         r = work_add_counts(job, name, counts);
+        if (r == 0)
+            r = work_add_names(job, name, points);
     }
     return r;
 }
@@ -194,18 +204,27 @@ int stage_finalise(const struct stage_job *job, const struct stage_progress *pro
     struct run_reader *readers[STAGE_SHARDS];
     uint32_t count = 0;
     const struct output_driver *driver;
+    struct shard_options shard;
+    struct input_names names __attribute__((cleanup(input_names_free))) = { 0 };
     error[0] = '\0';
     mem_auto_free struct stage_result *counts = calloc(1, sizeof *counts);
-    int r = counts ? job_driver(job->format, &driver, error) : -ENOMEM;
+    mem_auto_free struct input *inputs = calloc((size_t)job->inputs_count + 1, sizeof *inputs);
+    int r = counts && inputs ? job_driver(job->format, &driver, error) : -ENOMEM;
     if (r == 0)
-        r = open_runs(job, readers, &count, counts, error);
+        r = job_shard_options(job->protocols, job->protocols_count, job->redact, &job->limits, &shard, error);
+    if (r == 0)
+        r = open_runs(job, readers, &count, counts, &names, error);
     if (r < 0) {
         while (count > 0)
             run_close(readers[--count]);
         return fail(error, r, "cannot read the runs");
     }
+    for (uint32_t i = 0; i < job->inputs_count; i++)
+        inputs[i] = input_of(job, &job->inputs[i]);
+    const struct input_plan plan = { .inputs = inputs, .count = job->inputs_count, .from_ns = job->from_ns, .to_ns = job->to_ns };
+    const struct fill_options fill = { .plan = &plan, .shard = &shard, .work_folder = job->work_folder, .memory = job->memory };
     struct finalise_options options = { .driver = driver, .path = job->output_path, .where = job->where, .nodes = job->nodes, .nodes_count = job->nodes_count, .inputs = job->inputs, .inputs_count = job->inputs_count,
-                                        .fields = job->fields, .entries_max = job->limits.entries, .counters = counts->counters, .counters_count = counts->counters_count };
+                                        .fields = job->fields, .entries_max = job->limits.entries, .fill = &fill, .names = &names, .counters = counts->counters, .counters_count = counts->counters_count };
     r = finalise_runs(readers, count, &options, progress, counts, error);
     if (r == 0 && driver == &output_sqlite)
         r = database_all_digest(job->output_path, counts->digest, error);

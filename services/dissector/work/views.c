@@ -4,19 +4,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "services/dissector/engine/conversation.h"
+#include "services/dissector/engine/filling.h"
 
-#define SEEN_TEXT_MAX 400u /* a node's name has at most 253 bytes, two addresses with ports 110 */
+enum { TRANSPORT_TCP = 6 };
+#define SEEN_TEXT_MAX 500u /* a node's name has at most 253 bytes, an interface's 63, two addresses with ports 110, what it gave 35 */
+#define SKEW_NS_MAX INT64_C(60000000000) /* between clocks of nodes whose views have the same addresses and initial sequence numbers */
 #define NEIGHBOURS_MAX 64u /* views compared with each one of its kind: more copies of a packet than any path makes */
 
 struct node { uint32_t parent, next, last; bool maybe_copy; };      /* a set of views: the chain from its root */
-struct fate { uint64_t connection; bool tells, maybe_copy; uint32_t first_seen, seen_count; /* in seen[]: 0 for a view that is alone */ };
-struct seen { struct tuple tuple; uint32_t node; };
+struct fate { uint64_t connection; bool tells, maybe_copy, filled; uint32_t first_seen, seen_count; /* in seen[]: 0 for a view that is alone */ };
+struct seen { struct tuple tuple; uint32_t node, zero; uint64_t point, given; };
+struct filling { uint32_t first, count; };                          /* in members[] */
 struct views {
     const struct run_view *list; size_t count;                       /* while deciding */
     struct node *nodes;
     struct fate *fates;
     uint32_t *first[SHARDS], counts[SHARDS];                          /* shard, number: index of list; UINT32_MAX: none */
     struct seen *seen; uint32_t seen_count;                           /* the views of connections that have several */
+    struct run_view *members; struct filling *fillings; uint32_t members_count, fillings_count;
     uint8_t *list_text; size_t list_room;
     uint64_t connections, left_out;
 };
@@ -102,6 +108,13 @@ static bool isn_differ(const struct view *a, const struct view *b)
     return ((both & VIEW_CLIENT_ISN) && a->client_isn != b->client_isn) || ((both & VIEW_SERVER_ISN) && a->server_isn != b->server_isn);
 }
 
+/* The same handshake, seen by clocks that differ by more than the connection lasted. */
+static bool same_handshake(const struct view *a, const struct view *b)
+{
+    int64_t apart = a->first_ns > b->first_ns ? a->first_ns - b->first_ns : b->first_ns - a->first_ns;
+    return (a->flags & b->flags & VIEW_CLIENT_ISN) && (a->flags & b->flags & VIEW_SERVER_ISN) && !isn_differ(a, b) && apart <= SKEW_NS_MAX;
+}
+
 static void join_same_ends(struct views *v, uint32_t *order)
 {
     for (size_t i = 0; i < v->count; i++)
@@ -110,7 +123,7 @@ static void join_same_ends(struct views *v, uint32_t *order)
             if (compare_ends(&a->tuple, &b->tuple) != 0)
                 break;
             bool turned = memcmp(a->tuple.source, b->tuple.source, 16) != 0 || a->tuple.source_port != b->tuple.source_port; /* one took the other end for the client: numbers cannot be compared */
-            if (overlap(a, b) && (turned || !isn_differ(a, b)))
+            if (overlap(a, b) ? turned || !isn_differ(a, b) : !turned && same_handshake(a, b))
                 join(v, order[i], order[k]);
         }
 }
@@ -143,7 +156,7 @@ static void remember_seen(struct views *v, uint32_t root, struct fate *best)
 {
     best->first_seen = v->seen_count;
     for (uint32_t k = root; k != UINT32_MAX; k = v->nodes[k].next) {
-        struct seen seen = { v->list[k].view.tuple, v->list[k].view.node };
+        struct seen seen = { .tuple = v->list[k].view.tuple, .node = v->list[k].view.node, .point = v->list[k].view.point };
         uint32_t at = v->seen_count++;
         while (at > best->first_seen && memcmp(&v->seen[at - 1], &seen, sizeof seen) > 0) { /* in the order of their bytes: the result must not depend on the list's */
             v->seen[at] = v->seen[at - 1];
@@ -152,6 +165,43 @@ static void remember_seen(struct views *v, uint32_t root, struct fate *best)
         v->seen[at] = seen;
     }
     best->seen_count = v->seen_count - best->first_seen;
+}
+
+static bool knows_handshake(const struct view *view) { return view->flags & (VIEW_CLIENT_ISN | VIEW_SERVER_ISN); }
+
+/* Whether another view may have what the teller lacks: a hole, the beginning, the end, a whole direction. */
+static bool may_fill(const struct view *teller, const struct view *other)
+{
+    bool turned = memcmp(teller->tuple.source, other->tuple.source, 16) == 0 ? teller->tuple.source_port != other->tuple.source_port : memcmp(teller->tuple.source, other->tuple.destination, 16) == 0;
+    uint64_t client = turned ? other->payload_bytes - other->client_payload : other->client_payload, server = other->payload_bytes - client;
+    if (teller->tuple.transport != TRANSPORT_TCP || other->payload_bytes == 0)
+        return false;
+    return teller->missing_bytes > 0 || (knows_handshake(other) && !knows_handshake(teller)) || (other->end == END_CLOSED && teller->end != END_CLOSED) ||
+           (client > 0 && teller->client_payload == 0) || (server > 0 && teller->payload_bytes == teller->client_payload);
+}
+
+/* The set's members, the teller first, the others by time: the result must not depend on the list's order. */
+static void note_filling(struct views *v, uint32_t root, uint32_t teller)
+{
+    struct filling filling = { .first = v->members_count, .count = 1 };
+    bool wanted = false;
+    v->members[filling.first] = v->list[teller];
+    for (uint32_t k = root; k != UINT32_MAX; k = v->nodes[k].next) {
+        if (k == teller)
+            continue;
+        wanted = wanted || may_fill(&v->list[teller].view, &v->list[k].view);
+        uint32_t at = filling.first + filling.count++;
+        while (at > filling.first + 1 && compare_time(&v->list[k], &v->members[at - 1]) < 0) {
+            v->members[at] = v->members[at - 1];
+            at--;
+        }
+        v->members[at] = v->list[k];
+    }
+    if (!wanted)
+        return;
+    filling.count = filling.count < FILLING_VIEWS_MAX ? filling.count : FILLING_VIEWS_MAX;
+    v->members_count = filling.first + filling.count;
+    v->fillings[v->fillings_count++] = filling;
 }
 
 static void decide(struct views *v)
@@ -170,8 +220,10 @@ static void decide(struct views *v)
             v->fates[k] = (struct fate){ .tells = k == best, .maybe_copy = maybe_copy };
             v->left_out += k != best;
         }
-        if (v->nodes[i].next != UINT32_MAX)
+        if (v->nodes[i].next != UINT32_MAX) {
             remember_seen(v, i, &v->fates[best]);
+            note_filling(v, i, best);
+        }
     }
 }
 
@@ -229,7 +281,9 @@ int views_new(const struct run_view *list, size_t count, struct views **ret)
     v->nodes = calloc(count ? count : 1, sizeof *v->nodes);
     v->fates = calloc(count ? count : 1, sizeof *v->fates);
     v->seen = calloc(count ? count : 1, sizeof *v->seen);
-    int r = v->nodes && v->fates && v->seen ? place_numbers(v) : -ENOMEM;
+    v->members = calloc(count ? count : 1, sizeof *v->members); /* memory that is never touched where no view lacks anything */
+    v->fillings = calloc(count ? count : 1, sizeof *v->fillings);
+    int r = v->nodes && v->fates && v->seen && v->members && v->fillings ? place_numbers(v) : -ENOMEM;
     if (r == 0)
         r = join_all(v);
     if (r < 0) {
@@ -257,8 +311,28 @@ int views_fate(const struct views *v, const struct record *record, struct view_f
     const struct fate *fate = fate_of(v, record);
     if (!fate)
         return -EBADMSG;
-    *ret = (struct view_fate){ fate->tells, fate->maybe_copy };
+    *ret = (struct view_fate){ fate->tells, fate->maybe_copy, fate->filled };
     return 0;
+}
+
+uint32_t views_fillings(const struct views *v) { return v->fillings_count; }
+
+const struct run_view *views_filling(const struct views *v, uint32_t filling, uint32_t *ret_count)
+{
+    *ret_count = v->fillings[filling].count;
+    return v->members + v->fillings[filling].first;
+}
+
+void views_set_filled(struct views *v, uint32_t number, const uint64_t *given)
+{
+    const struct filling *filling = &v->fillings[number];
+    const struct run_view *members = v->members + filling->first;
+    struct fate *fate = &v->fates[v->first[members->shard][members->number]];
+    fate->filled = true;
+    for (uint32_t i = 0; i < filling->count; i++)
+        for (uint32_t k = fate->first_seen; k < fate->first_seen + fate->seen_count; k++)
+            if (v->seen[k].point == members[i].view.point) /* of which a connection has one view */
+                v->seen[k].given = given[i];
 }
 
 uint64_t views_connection(struct views *v, const struct record *record)
@@ -269,17 +343,20 @@ uint64_t views_connection(struct views *v, const struct record *record)
     return fate ? fate->connection : 0;
 }
 
-static int put_seen(char *text, size_t room, const struct seen *seen, const char *node)
+static int put_seen(char *text, size_t room, const struct seen *seen, const char *node, const char *interface)
 {
-    char source[INET6_ADDRSTRLEN], destination[INET6_ADDRSTRLEN];
+    char source[INET6_ADDRSTRLEN], destination[INET6_ADDRSTRLEN], gave[48] = "";
     int family = seen->tuple.version == 4 ? AF_INET : AF_INET6;
     const char *open = family == AF_INET ? "" : "[", *close = family == AF_INET ? "" : "]";
     (void)inet_ntop(family, seen->tuple.source, source, sizeof source);
     (void)inet_ntop(family, seen->tuple.destination, destination, sizeof destination);
-    return snprintf(text, room, "%s%s%s%s%s:%u > %s%s%s:%u", node, node[0] ? " " : "", open, source, close, seen->tuple.source_port, open, destination, close, seen->tuple.destination_port);
+    if (seen->given)
+        snprintf(gave, sizeof gave, " (gave %llu bytes)", (unsigned long long)seen->given);
+    return snprintf(text, room, "%s%s%s%s%s%s%s:%u > %s%s%s:%u%s", node, node[0] ? " " : "", interface, interface[0] ? " " : "", open, source, close, seen->tuple.source_port, open, destination, close,
+                    seen->tuple.destination_port, gave);
 }
 
-bool views_list(struct views *v, const struct record *record, const char *const *nodes, uint32_t nodes_count, struct value *ret)
+bool views_list(struct views *v, const struct record *record, const char *const *nodes, uint32_t nodes_count, const struct input_names *names, struct value *ret)
 {
     const struct fate *fate = fate_of(v, record);
     size_t used = 0;
@@ -294,7 +371,7 @@ bool views_list(struct views *v, const struct record *record, const char *const 
     }
     for (uint32_t i = 0; i < fate->seen_count; i++) {
         const struct seen *seen = &v->seen[fate->first_seen + i];
-        int n = put_seen((char *)v->list_text + used + 4, SEEN_TEXT_MAX - 4, seen, seen->node < nodes_count ? nodes[seen->node] : "");
+        int n = put_seen((char *)v->list_text + used + 4, SEEN_TEXT_MAX - 4, seen, seen->node < nodes_count ? nodes[seen->node] : "", input_names_find(names, seen->point));
         uint32_t size = (uint32_t)(n < (int)SEEN_TEXT_MAX - 4 ? n : (int)SEEN_TEXT_MAX - 5);
         memcpy(v->list_text + used, &size, sizeof size);
         used += 4 + size;
@@ -315,6 +392,8 @@ void views_free(struct views *v)
     free(v->nodes);
     free(v->fates);
     free(v->seen);
+    free(v->members);
+    free(v->fillings);
     free(v->list_text);
     free(v);
 }

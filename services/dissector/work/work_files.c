@@ -19,24 +19,45 @@ int work_path(const struct stage_job *job, const char *name, const char *suffix,
     return n > 0 && n < WORK_PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-int work_save_counts(const struct stage_job *job, const char *name, const struct stage_result *counts)
+static int save(const struct stage_job *job, const char *name, const char *suffix, const void *data, size_t size)
 {
     char path[WORK_PATH_MAX], hidden[WORK_PATH_MAX];
-    int r = work_path(job, name, ".counts", false, path);
+    int r = work_path(job, name, suffix, false, path);
     if (r == 0)
-        r = work_path(job, name, ".counts", true, hidden);
+        r = work_path(job, name, suffix, true, hidden);
     if (r < 0)
         return r;
     FILE *f = fopen(hidden, "we");
     if (!f)
         return -errno;
-    r = fwrite(counts, sizeof *counts, 1, f) == 1 ? 0 : -errno;
+    r = size == 0 || fwrite(data, size, 1, f) == 1 ? 0 : -errno;
     if (fclose(f) != 0 && r == 0)
         r = -errno;
     if (r == 0 && rename(hidden, path) < 0)
         r = -errno;
     if (r < 0)
         (void)unlink(hidden);
+    return r;
+}
+
+int work_save_counts(const struct stage_job *job, const char *name, const struct stage_result *counts) { return save(job, name, ".counts", counts, sizeof *counts); }
+int work_save_names(const struct stage_job *job, const char *name, const struct input_names *names) { return save(job, name, ".names", names->list, names->count * sizeof *names->list); }
+
+int work_add_names(const struct stage_job *job, const char *name, struct input_names *to)
+{
+    char path[WORK_PATH_MAX];
+    struct input_name one;
+    int r = work_path(job, name, ".names", false, path);
+    if (r < 0)
+        return r;
+    mem_auto_fclose FILE *f = fopen(path, "re");
+    if (!f)
+        return -errno;
+    size_t n;
+    while (r == 0 && (n = fread(&one, 1, sizeof one, f)) > 0) {
+        one.name[sizeof one.name - 1] = '\0';
+        r = n == sizeof one ? input_names_add(to, one.point, one.name) : -EBADMSG;
+    }
     return r;
 }
 

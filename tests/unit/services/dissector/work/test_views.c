@@ -144,13 +144,13 @@ static void all_views_are_listed(void **state)
     struct text item;
     char text[256] = "";
     uint32_t at = 0;
-    assert_true(views_list(views, &tells, nodes, 2, &value));
+    assert_true(views_list(views, &tells, nodes, 2, NULL, &value));
     while (value_next_item(&value, &at, &item)) {
         strncat(text, item.data, item.size);
         strncat(text, "|", 2);
     }
     assert_string_equal(text, expected);
-    assert_false(views_list(views, &alone, nodes, 2, &value));
+    assert_false(views_list(views, &alone, nodes, 2, NULL, &value));
     views_free(views);
 }
 

@@ -1,0 +1,466 @@
+#include "services/dissector/engine/filling.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "services/dissector/engine/internal.h"
+#include "services/dissector/engine/strip.h"
+
+enum { FLAG_FIN = 1, FLAG_SYN = 2, FLAG_ACK = 16 };
+#define LINE_START (UINT64_C(1) << 40) /* offset of the first number seen: none lies so far before it */
+
+#define BEFORE_BYTES_MAX 65536u        /* between a handshake that only others saw and what the teller saw first: beyond it, it began in the middle */
+
+struct filler { struct shard *shard; uint64_t kept; uint32_t open; };
+
+/* One direction, as all views know it. */
+struct line {
+    bool known;
+    uint32_t seq; uint64_t offset;  /* the furthest one seen */
+    struct strip own, others;       /* the teller's bytes that others may bring later; the others' that the teller may ask for */
+};
+
+struct one_view {
+    struct tuple tuple;             /* source: the end that is the source of the teller's */
+    bool isn_known[2]; uint32_t isn[2];
+    int64_t syn_ns[2];              /* 0: not seen */
+    uint64_t ends[2];               /* behind the last byte seen */
+    uint64_t payload[2];            /* of the first dissection */
+    bool over, closed, proven, clock_known;
+    int64_t clock_ns;               /* the teller's clock minus this one's */
+    uint64_t equal, given;
+};
+
+struct filling {
+    struct filler *filler;
+    struct conversation *c;         /* NULL: the teller has not begun, or all is over */
+    unsigned turned;                /* the conversation's direction 0 is line 1 */
+    struct line lines[2];
+    uint32_t node, number, end;     /* of the teller's view; end: closed where any view saw that */
+    uint8_t shard, outcome;
+    uint64_t given;
+    uint32_t count, open;           /* views; those that are not over */
+    struct one_view views[];
+};
+
+static bool is_end(const struct tuple *t, const uint8_t *address, uint16_t port) { return memcmp(t->source, address, 16) == 0 && t->source_port == port; }
+
+static void fill_view(const struct view *from, const struct tuple *teller, struct one_view *to)
+{
+    bool turned = !is_end(teller, from->tuple.source, from->tuple.source_port) && is_end(teller, from->tuple.destination, from->tuple.destination_port);
+    to->tuple = from->tuple;
+    if (turned) { /* it took the other end for the client */
+        memcpy(to->tuple.source, from->tuple.destination, 16);
+        memcpy(to->tuple.destination, from->tuple.source, 16);
+        to->tuple.source_port = from->tuple.destination_port;
+        to->tuple.destination_port = from->tuple.source_port;
+    }
+    to->closed = from->end == END_CLOSED;
+    to->isn_known[turned] = from->flags & VIEW_CLIENT_ISN;
+    to->isn_known[!turned] = from->flags & VIEW_SERVER_ISN;
+    to->isn[turned] = from->client_isn;
+    to->isn[!turned] = from->server_isn;
+    to->payload[turned] = from->client_payload;
+    to->payload[!turned] = from->payload_bytes - from->client_payload;
+}
+
+int filling_new(struct filler *filler, const struct view *views, uint32_t count, uint8_t shard, uint32_t number, struct filling **ret)
+{
+    if (count < 2 || count > FILLING_VIEWS_MAX)
+        return -EINVAL;
+    if (filler->open >= FILLER_CONNECTIONS_MAX)
+        return -ENOSPC;
+    struct filling *f = calloc(1, sizeof *f + count * sizeof *f->views);
+    if (!f)
+        return -ENOMEM;
+    f->filler = filler;
+    f->node = views[0].node;
+    f->number = number;
+    f->shard = shard;
+    f->end = views[0].end;
+    f->count = f->open = count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct one_view *view = &f->views[i];
+        fill_view(&views[i], &views[0].tuple, view);
+        view->clock_known = views[i].node == views[0].node; /* and the difference is 0, until it is measured */
+        f->end = views[i].end == END_CLOSED ? END_CLOSED : f->end;
+        for (unsigned line = 0; line < 2; line++)
+            view->proven = view->proven || (view->isn_known[line] && f->views[0].isn_known[line] && view->isn[line] == f->views[0].isn[line]);
+    }
+    filler->open++;
+    *ret = f;
+    return 0;
+}
+
+static uint64_t kept_by(const struct filling *f)
+{
+    uint64_t bytes = 0;
+    for (unsigned i = 0; i < 2; i++)
+        bytes += f->lines[i].own.bytes + f->lines[i].others.bytes;
+    return bytes;
+}
+
+/* Where a number lies, seen from the furthest; false: not in this stream. */
+static bool offset_of(const struct line *line, uint32_t seq, uint64_t *ret)
+{
+    int32_t d = (int32_t)(seq - line->seq);
+    if (!line->known || d > JUMP_MAX || d < -JUMP_MAX)
+        return false;
+    *ret = line->offset + (uint64_t)(int64_t)d;
+    return true;
+}
+
+static bool place_packet(struct line *line, uint32_t seq, uint64_t *ret)
+{
+    if (!line->known)
+        *line = (struct line){ .known = true, .seq = seq, .offset = LINE_START };
+    if (!offset_of(line, seq, ret))
+        return false;
+    if (*ret > line->offset) {
+        line->offset = *ret;
+        line->seq = seq;
+    }
+    return true;
+}
+
+static struct line *line_of(const struct conversation *c, unsigned direction) { return &c->filling->lines[direction ^ c->filling->turned]; }
+
+/* Where the teller's stream stands; false: that is not known yet. */
+static bool fed_offset(const struct conversation *c, unsigned direction, uint64_t *ret)
+{
+    return c->streams[direction].known && offset_of(line_of(c, direction), c->streams[direction].seq, ret);
+}
+
+/* Where neither end of a handshake was seen by the teller, but by others and shortly before: its streams begin there. p: the teller's first packet. */
+static void begin_at_handshake(struct filling *f, const struct shard_packet *p)
+{
+    struct conversation *c = f->c;
+    if (f->views[0].isn_known[0] || f->views[0].isn_known[1] || !(p->flags & FLAG_ACK))
+        return;
+    for (uint32_t i = 1; i < f->count; i++)
+        for (unsigned line = 0; line < 2; line++) {
+            struct stream *s = &c->streams[line ^ f->turned];
+            uint32_t before = (line == f->turned ? p->seq : p->ack) - f->views[i].isn[line] - 1;
+            if (!f->views[i].isn_known[line] || s->known || before > BEFORE_BYTES_MAX)
+                continue;
+            segments_begin(s, f->views[i].isn[line]);
+            c->from_start = true;
+        }
+    c->side_known = c->from_start;
+    c->swapped = c->from_start && f->turned;
+}
+
+static int begin(struct filling *f, unsigned line, const struct shard_packet *p)
+{
+    struct conversation *c = calloc(1, sizeof *c);
+    if (!c)
+        return -ENOMEM;
+    *c = (struct conversation){ .shard = f->filler->shard, .hash = p->hash, .point = p->point, .tuple = p->tuple, .node = f->node, .view = f->number, .tcp = true, .first_ns = p->time_ns, .last_ns = p->time_ns,
+                                .first_at = p->place, .filling = f };
+    f->turned = line;
+    f->c = c;
+    begin_at_handshake(f, p);
+    return 0;
+}
+
+static void close_conversation(struct filling *f, bool quietly)
+{
+    struct conversation *c = f->c;
+    int failed = c->shard->failed;
+    if (quietly)
+        c->shard->failed = -ECANCELED;
+    segments_flush(c);
+    segments_free(c);
+    feed_close(c, (enum conversation_end)f->end);
+    connection_emit(c);
+    c->shard->failed = quietly ? failed : c->shard->failed;
+    free(c);
+    f->c = NULL;
+}
+
+static void let_go(struct filling *f)
+{
+    if (f->c)
+        close_conversation(f, true);
+    f->filler->kept -= kept_by(f);
+    for (unsigned i = 0; i < 2; i++) {
+        strip_free(&f->lines[i].own);
+        strip_free(&f->lines[i].others);
+    }
+}
+
+static void refuse(struct filling *f, enum filling_outcome outcome)
+{
+    f->outcome = (uint8_t)outcome;
+    let_go(f);
+}
+
+static void compare_clocks(struct one_view *view, int64_t teller_ns, int64_t view_ns)
+{
+    view->clock_known = true;
+    view->clock_ns = teller_ns - view_ns;
+}
+
+static void note_syn(struct filling *f, uint32_t view, unsigned line, int64_t time_ns)
+{
+    f->views[view].syn_ns[line] = time_ns;
+    for (uint32_t i = 1; i < f->count; i++)
+        if ((view == 0 || view == i) && f->views[i].syn_ns[line] && f->views[0].syn_ns[line])
+            compare_clocks(&f->views[i], f->views[0].syn_ns[line], f->views[i].syn_ns[line]);
+}
+
+/* An acknowledgement that ends where another view's bytes end is no accident. */
+static void note_ack(struct filling *f, uint32_t view, unsigned line, uint32_t ack)
+{
+    struct line *other = &f->lines[!line];
+    const struct strip *strip = view == 0 ? &other->others : &other->own;
+    uint64_t offset;
+    if (strip->count == 0 || !offset_of(other, ack, &offset))
+        return;
+    const struct piece *piece = strip_find(strip, offset - 1);
+    if (piece && piece->offset + piece->size == offset)
+        f->views[view == 0 ? piece->source : view].proven = true;
+}
+
+/* What two views have of one place. False: it differs. */
+static bool compare(struct filling *f, uint32_t view, unsigned line, uint64_t offset, const struct shard_packet *p)
+{
+    struct line *l = &f->lines[line];
+    const struct piece *piece;
+    if (view == 0) {
+        for (uint64_t at = offset, end = offset + p->captured; at < end && (piece = strip_find(&l->others, at)) && piece->offset < end; at = piece->offset + piece->size) {
+            uint64_t equal = 0;
+            uint64_t from = piece->offset > offset ? piece->offset : offset, to = piece->offset + piece->size < end ? piece->offset + piece->size : end;
+            if (strip_differs(&l->others, from, p->data + (from - offset), (uint32_t)(to - from), &equal))
+                return false;
+            f->views[piece->source].equal += equal;
+            if (piece->offset == offset && piece->size == p->captured)
+                compare_clocks(&f->views[piece->source], p->time_ns, piece->time_ns);
+        }
+        return true;
+    }
+    if (strip_differs(&l->own, offset, p->data, p->captured, &f->views[view].equal) || strip_differs(&l->others, offset, p->data, p->captured, NULL))
+        return false;
+    piece = strip_find(&l->own, offset);
+    if (piece && piece->offset == offset && piece->size == p->captured)
+        compare_clocks(&f->views[view], piece->time_ns, p->time_ns);
+    return true;
+}
+
+/* Keeps the packet's bytes for whoever comes later. -ENOMEM. */
+static int keep(struct filling *f, uint32_t view, unsigned line, uint64_t offset, const struct shard_packet *p)
+{
+    struct line *l = &f->lines[line];
+    struct piece head = { .offset = offset, .size = p->captured, .ack = p->ack, .has_ack = p->flags & FLAG_ACK, .source = (uint8_t)view, .time_ns = p->time_ns, .place = p->place };
+    uint64_t before = l->own.bytes + l->others.bytes;
+    int r = view == 0 ? strip_add(&l->own, &head, p->data) : l->others.bytes < FILLING_AHEAD_BYTES_MAX ? strip_add(&l->others, &head, p->data) : 0;
+    strip_shrink(&l->own, FILLING_BEHIND_BYTES_MAX);
+    f->filler->kept += l->own.bytes + l->others.bytes - before;
+    return r;
+}
+
+/* Of the teller's what every other view has passed, of the others' what the teller has. */
+static void forget(struct filling *f, unsigned line)
+{
+    struct line *l = &f->lines[line];
+    uint64_t before = l->own.bytes + l->others.bytes, passed = UINT64_MAX, fed;
+    for (uint32_t i = 1; i < f->count; i++)
+        if (!f->views[i].over && f->views[i].ends[line] < passed)
+            passed = f->views[i].ends[line];
+    strip_drop(&l->own, passed);
+    if (f->c && fed_offset(f->c, line ^ f->turned, &fed))
+        strip_drop(&l->others, fed);
+    f->filler->kept -= before - (l->own.bytes + l->others.bytes);
+}
+
+/* The packet's bytes, compared and kept. A single byte that is not the next one is a keep-alive's, and nobody's. */
+static void take_bytes(struct filling *f, uint32_t view, unsigned line, uint64_t offset, const struct shard_packet *p)
+{
+    struct one_view *v = &f->views[view];
+    if (p->payload == 1 && v->ends[line] != 0 && offset != v->ends[line])
+        return;
+    if (p->captured > 0 && !compare(f, view, line, offset, p)) {
+        refuse(f, FILLING_DIFFERS);
+        return;
+    }
+    if (p->captured > 0 && keep(f, view, line, offset, p) < 0)
+        refuse(f, FILLING_GIVEN_UP);
+    if (offset + p->payload > v->ends[line])
+        v->ends[line] = offset + p->payload;
+}
+
+static int take(struct filling *f, uint32_t view, unsigned line, const struct shard_packet *p)
+{
+    uint64_t offset;
+    if (p->flags & FLAG_SYN)
+        note_syn(f, view, line, p->time_ns);
+    if (p->flags & FLAG_ACK)
+        note_ack(f, view, line, p->ack);
+    if (place_packet(&f->lines[line], p->seq + ((p->flags & FLAG_SYN) != 0), &offset) && p->payload > 0)
+        take_bytes(f, view, line, offset, p);
+    if (view != 0 || f->outcome != FILLING_GOES_ON)
+        return 0;
+    if (!f->c && begin(f, line, p) < 0)
+        return -ENOMEM;
+    struct conversation *c = f->c;
+    struct stream *s = &c->streams[line ^ f->turned];
+    s->packets++;
+    s->bytes += p->payload;
+    c->last_ns = p->time_ns > c->last_ns ? p->time_ns : c->last_ns;
+    c->last_at = p->place;
+    segments_packet(c, line ^ f->turned, p);
+    return 0;
+}
+
+static void finish(struct filling *f)
+{
+    enum filling_outcome outcome = FILLING_DONE;
+    if (f->c)
+        close_conversation(f, false);
+    for (uint32_t i = 1; i < f->count; i++)
+        if (f->views[i].given > 0 && !f->views[i].proven && f->views[i].equal < FILLING_EQUAL_BYTES)
+            outcome = FILLING_UNPROVEN;
+    refuse(f, outcome);
+}
+
+int filling_packet(struct filling *f, uint32_t view, const struct shard_packet *p, bool last)
+{
+    struct filler *filler = f->filler;
+    unsigned line = is_end(&f->views[view].tuple, p->tuple.source, p->tuple.source_port) ? 0 : 1;
+    if (f->outcome != FILLING_GOES_ON)
+        return 0;
+    filler->shard->number = f->shard;
+    int r = take(f, view, line, p);
+    if (r < 0)
+        return r;
+    if (last) {
+        f->views[view].over = true;
+        f->open--;
+    }
+    if (f->outcome == FILLING_GOES_ON) {
+        forget(f, 0);
+        forget(f, 1);
+        if (f->open == 0)
+            finish(f);
+        else if (filler->kept + filler->shard->held_bytes > FILLER_BYTES_MAX)
+            refuse(f, FILLING_GIVEN_UP);
+    }
+    return filler->shard->failed;
+}
+
+/* When the copy would have passed here. */
+static int64_t time_of(const struct conversation *c, unsigned direction, const struct piece *piece, uint64_t end)
+{
+    const struct stream *s = &c->streams[direction];
+    const struct one_view *view = &c->filling->views[piece->source];
+    int64_t least = s->now.time_ns || !view->clock_known ? s->now.time_ns : INT64_MIN;
+    const struct waiting *answer = c->streams[!direction].waiting;
+    int64_t most = s->waiting ? s->waiting->time_ns : end <= s->acked || !view->clock_known ? c->last_ns : INT64_MAX;
+    if (answer && answer->acked >= end && answer->time_ns < most)
+        most = answer->time_ns;
+    int64_t time_ns = view->clock_known ? piece->time_ns + view->clock_ns : most;
+    time_ns = time_ns < most ? time_ns : most;
+    return time_ns > least ? time_ns : least;
+}
+
+uint64_t filling_fill(struct conversation *c, unsigned direction, uint64_t lost)
+{
+    struct filling *f = c->filling;
+    const struct strip *strip = &line_of(c, direction)->others;
+    uint64_t from, done = 0, offset = c->streams[direction].fed;
+    const struct piece *piece;
+    if (!fed_offset(c, direction, &from))
+        return 0;
+    while (done < lost && (piece = strip_find(strip, from + done)) && piece->offset <= from + done) {
+        uint32_t skip = (uint32_t)(from + done - piece->offset), size = piece->size - skip;
+        size = size < lost - done ? size : (uint32_t)(lost - done);
+        int64_t time_ns = time_of(c, direction, piece, offset + done + size);
+        segments_supply(c, direction, offset + done, piece->has_ack ? &piece->ack : NULL, piece->data + skip, size, time_ns, piece->place);
+        f->views[piece->source].given += size;
+        f->given += size;
+        done += size;
+    }
+    return done;
+}
+
+bool filling_may_come(const struct conversation *c, unsigned direction, uint64_t lost)
+{
+    const struct filling *f = c->filling;
+    unsigned line = direction ^ f->turned;
+    uint64_t from;
+    if (!fed_offset(c, direction, &from) || f->lines[line].others.bytes >= FILLING_AHEAD_BYTES_MAX)
+        return false;
+    for (uint32_t i = 1; i < f->count; i++)
+        if (!f->views[i].over && f->views[i].payload[line] > 0 && f->views[i].ends[line] < from + lost)
+            return true;
+    return false;
+}
+
+uint64_t filling_gap(const struct conversation *c, unsigned direction, uint64_t lost)
+{
+    uint64_t from;
+    const struct piece *next = fed_offset(c, direction, &from) ? strip_find(&line_of(c, direction)->others, from) : NULL;
+    return next && next->offset > from && next->offset - from < lost ? next->offset - from : lost;
+}
+
+uint64_t filling_end(const struct conversation *c, unsigned direction)
+{
+    uint64_t from, end = strip_end(&line_of(c, direction)->others);
+    bool closed = false;
+    for (uint32_t i = 1; i < c->filling->count; i++)
+        closed = closed || c->filling->views[i].closed;
+    return closed && fed_offset(c, direction, &from) && end > from ? c->streams[direction].fed + (end - from) : 0;
+}
+
+bool filling_saw(const struct conversation *c, unsigned direction)
+{
+    for (uint32_t i = 1; i < c->filling->count; i++)
+        if (c->filling->views[i].payload[direction ^ c->filling->turned] > 0)
+            return true;
+    return false;
+}
+
+uint64_t filling_given(const struct conversation *c) { return c->filling->given; }
+enum filling_outcome filling_outcome(const struct filling *f) { return (enum filling_outcome)f->outcome; }
+uint64_t filling_from(const struct filling *f, uint32_t view) { return f->views[view].given; }
+
+void filling_free(struct filling *f)
+{
+    if (!f)
+        return;
+    let_go(f);
+    f->filler->open--;
+    free(f);
+}
+
+static int drop_view(void *context, uint32_t number, const struct view *view)
+{
+    (void)context;
+    (void)number;
+    (void)view;
+    return 0;
+}
+
+int filler_new(const struct shard_options *options, const struct shard_sink *sink, struct filler **ret)
+{
+    struct filler *filler = calloc(1, sizeof *filler);
+    struct shard_options own = *options;
+    struct shard_sink quiet = { sink->entry, drop_view, sink->context };
+    if (!filler)
+        return -ENOMEM;
+    own.limits.bytes = UINT64_MAX; /* its conversations are in no list of the shard's: they cannot be evicted */
+    int r = shard_new(0, &own, &quiet, &filler->shard);
+    if (r < 0) {
+        free(filler);
+        return r;
+    }
+    *ret = filler;
+    return 0;
+}
+
+void filler_free(struct filler *filler)
+{
+    if (!filler)
+        return;
+    shard_free(filler->shard);
+    free(filler);
+}
