@@ -1,7 +1,7 @@
 /* A connection that several views saw, dissected once more so that the one which tells has its gaps filled from the others.
  *
- *   packets of the teller  ─▶ segments.c as ever; what is missing there at last is asked of the others, and only what none has is a gap
- *   packets of the others  ─▶ strips of bytes by sequence number (strip.h), compared with every byte that another view brings at the same place
+ *   packets of the teller  -> segments.c as ever; what is missing there at last is asked of the others, and only what none has is a gap
+ *   packets of the others  -> strips of bytes by sequence number (strip.h), compared with every byte that another view brings at the same place
  *
  * The views have the same sequence numbers (work/views.h says which are one connection). The others give bytes and what those acknowledged, nothing else: counts and times are the teller's. A filled byte's time is that of its copy, moved by
  * the difference of the two clocks at a packet that both saw, and kept between the teller's packets around it; its place is that of the copy.
