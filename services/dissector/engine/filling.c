@@ -156,6 +156,7 @@ static int begin(struct filling *f, unsigned line, const struct shard_packet *p)
         return -ENOMEM;
     *c = (struct conversation){ .shard = f->filler->shard, .hash = p->hash, .point = p->point, .tuple = p->tuple, .node = f->node, .view = f->number, .tcp = true, .first_ns = p->time_ns, .last_ns = p->time_ns,
                                 .first_at = p->place, .filling = f };
+    c->shard->held_bytes += sizeof *c;
     f->turned = line;
     f->c = c;
     begin_at_handshake(f, p);
@@ -173,6 +174,7 @@ static void close_conversation(struct filling *f, bool quietly)
     feed_close(c, (enum conversation_end)f->end);
     connection_emit(c);
     c->shard->failed = quietly ? failed : c->shard->failed;
+    c->shard->held_bytes -= sizeof *c;
     free(c);
     f->c = NULL;
 }
@@ -308,6 +310,7 @@ static int take(struct filling *f, uint32_t view, unsigned line, const struct sh
     c->last_ns = p->time_ns > c->last_ns ? p->time_ns : c->last_ns;
     c->last_at = p->place;
     segments_packet(c, line ^ f->turned, p);
+    feed_count(c);
     return 0;
 }
 
