@@ -211,7 +211,7 @@ int stage_finalise(const struct stage_job *job, const struct stage_progress *pro
     mem_auto_free struct input *inputs = calloc((size_t)job->inputs_count + 1, sizeof *inputs);
     int r = counts && inputs ? job_driver(job->format, &driver, error) : -ENOMEM;
     if (r == 0)
-        r = job_shard_options(job->protocols, job->protocols_count, job->redact, &job->limits, &shard, error);
+        r = job_shard_options(job->protocols, job->protocols_count, job->redact, &job->limits, job->where[0] ? NULL : job->fields, &shard, error);
     if (r == 0)
         r = open_runs(job, readers, &count, counts, &names, error);
     if (r < 0) {
