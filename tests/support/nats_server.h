@@ -42,15 +42,22 @@ static inline void support_sleep_ms(long ms)
         }                                                                              \
     } while (0)
 
+/* Below those that the kernel gives to connections (32768 on), or one of them could take it while its server is down; and from a place of this process's own, for tests that run beside this one. */
+#define SUPPORT_PORT_FIRST 16384
+#define SUPPORT_PORTS 16384
 static inline uint16_t support_free_port(void)
 {
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t size = sizeof address;
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) < 0 || getsockname(fd, (struct sockaddr *)&address, &size) < 0)
-        abort();
-    (void)close(fd);
-    return ntohs(address.sin_port);
+    static unsigned tried;
+    for (unsigned i = 0; i < SUPPORT_PORTS; i++) {
+        uint16_t port = (uint16_t)(SUPPORT_PORT_FIRST + ((unsigned)getpid() * 8 + tried++) % SUPPORT_PORTS);
+        const struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port) };
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        bool is_free = fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+        (void)close(fd);
+        if (is_free)
+            return port;
+    }
+    abort();
 }
 
 static inline bool nats_server_answers(const struct nats_server *server)

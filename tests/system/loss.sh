@@ -1,4 +1,5 @@
 #!/bin/bash
+# Alone: it sends as fast as both processors can, and is skipped where that does not succeed.
 # No loss: 200,000 packets/s of 64 to 9000 bytes for ten seconds, TCP and UDP over IPv4 and IPv6, in sixteen flows; the export holds every one exactly once, byte for byte, in order per flow, in
 # nanoseconds; and the manifest's ledger says the same. (That the checker finds each kind of fault is selfcheck.sh's business.)
 . "$(dirname "$0")/lib.sh"
