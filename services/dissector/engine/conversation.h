@@ -26,6 +26,7 @@ void *conversation_state(struct conversation *c);
 enum conversation_end conversation_end(const struct conversation *c);
 bool conversation_started_before(const struct conversation *c);   /* nothing of a handshake was seen */
 bool conversation_on_port(const struct conversation *c, uint16_t port); /* the server's (or, where it is not known who that is, either) port */
+bool conversation_to_group(const struct conversation *c);          /* the server is a group of hosts (IP multicast) */
 enum redact_level conversation_redact(const struct conversation *c);
 
 /* A new message whose first byte is at `first`, a pointer into the data of this very call. Never NULL: without memory it is a shared one that takes nothing and is dropped. */

@@ -46,7 +46,7 @@ void feed_drop_held(struct conversation *c, unsigned direction, uint32_t size)
     struct stream *s = &c->streams[direction];
     s->held_size -= size;
     if (s->held_size == 0) {
-        s->marks_count = 0;
+        s->marks_count = s->looked = 0;
         if (s->held_room > HELD_KEPT_MAX) {
             c->shard->held_bytes -= s->held_room;
             free(s->held);
@@ -67,6 +67,7 @@ void feed_drop_held(struct conversation *c, unsigned direction, uint32_t size)
     while (gone + 1 < s->marks_count && s->marks[gone + 1].offset <= first)
         gone++;
     s->marks_count -= gone;
+    s->looked = s->looked > gone ? s->looked - gone : 0;
     memmove(s->marks, s->marks + gone, s->marks_count * sizeof *s->marks);
 }
 
@@ -115,6 +116,7 @@ static bool follow_switch(struct conversation *c)
     }
     c->desyncs = 0;
     c->detect_no = 0;
+    c->strange = false;
     if (next)
         feed_open(c, next, state);
     return true;
@@ -347,6 +349,12 @@ void *conversation_switch(struct conversation *c, const struct protocol *next)
 
 void conversation_detect_again(struct conversation *c) { c->detect_again = true; }
 void conversation_ignore(struct conversation *c) { c->ignored = true; }
+
+bool conversation_to_group(const struct conversation *c)
+{
+    const uint8_t *server = c->swapped ? c->tuple.source : c->tuple.destination;
+    return c->tuple.version == 4 ? (server[0] & 0xf0) == 0xe0 : server[0] == 0xff;
+}
 
 /* The packet that the byte at p came with. */
 static const struct mark *mark_at(const struct stream *s, const uint8_t *p, uint64_t *ret_offset)

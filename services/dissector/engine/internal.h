@@ -38,6 +38,7 @@ struct stream {
     /* feed.c: what the parser has left over */
     uint8_t *held; uint32_t held_size, held_room;
     struct mark *marks; uint32_t marks_count, marks_room; /* of the held bytes, in order */
+    uint32_t looked;                /* of them, those at which nothing begins that follows what is nobody's (detect.c) */
     struct mark now;                /* of the packet being fed */
     const uint8_t *base; uint64_t base_offset; /* of the data in the call under way */
     uint64_t fed;                   /* offset behind the last byte given to the feeder */
@@ -79,6 +80,7 @@ struct conversation {
     bool ignored;                   /* nothing more is parsed */
     bool parsing;                   /* a call into the protocol is under way */
     bool detect_again;
+    bool strange;                   /* its beginning is nobody's: only what may follow that is looked for */
     bool unsure;                    /* pairing after a gap of the client's side: a lost request may be answered still */
     struct before_gap before_gap;
     uint8_t end;                    /* enum conversation_end */

@@ -28,6 +28,7 @@ struct protocol {
     const struct detail *detail;
     uint16_t ports[PROTOCOL_PORTS_MAX]; /* of servers; hints */
     const struct protocol *carrier;     /* not NULL: found only inside this one, by conversation_switch or message_protocol; then detect (and where it has no stream of its own, parse) may be NULL */
+    bool follows;                       /* connections that begin as something unknown go over to it (STARTTLS, SOCKS): its client is looked for at the beginning of later packets */
     bool connection;                    /* its entries tell of whole connections (TCP, UDP): the engine makes them, and no slot below is filled */
     size_t state_size;                  /* conversation_state(): zeroed, one per conversation */
     int64_t idle_ns;                    /* datagrams: unanswered requests are given up after this; 0: the engine's own limit */

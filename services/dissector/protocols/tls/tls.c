@@ -514,6 +514,7 @@ const struct protocol protocol_tls = {
     .flags = { "tls" },
     .detail = &tls_detail,
     .ports = { 443, 8443, 6443, 853, 465, 993, 995, 636 },
+    .follows = true,
     .state_size = sizeof(struct tls_state),
     .detect = tls_detect,
     .parse = tls_parse,
