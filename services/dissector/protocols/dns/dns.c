@@ -1,7 +1,8 @@
-/* DNS over UDP and TCP (each message behind its length, RFC 1035 section 4.2.2), and mDNS (RFC 6762).
+/* DNS over UDP and TCP (each message behind its length, RFC 1035 section 4.2.2), mDNS (RFC 6762) and LLMNR (RFC 4795).
  *
  * Request and response belong together by identifier, first question and direction: an answer to another question is none. An answer without a question (servers refuse so what they cannot read) goes by the identifier
- * among the latest requests. mDNS speaks to groups: its announcements, and its questions with the identifier 0, are one-way. What else looks like DNS (LLMNR, NetBIOS) is not DNS. */
+ * among the latest requests. mDNS speaks to groups: its announcements, and its questions with the identifier 0, are one-way. So are LLMNR's questions to its group, and their answers, which each host sends from an
+ * address of its own. NetBIOS looks like DNS and is not. */
 #include <errno.h>
 #include "services/dissector/protocols/dns/dns_fields.h"
 #include "services/dissector/protocols/dns/dns_message.h"
@@ -11,6 +12,7 @@
 
 #define PORT_MDNS 5353u
 #define PORT_LLMNR 5355u
+#define LLMNR_FLAGS_OTHER (DNS_FLAG_AUTHORITATIVE | DNS_FLAG_RECURSION_DESIRED | DNS_FLAG_RECURSION_AVAILABLE | DNS_FLAG_AUTHENTICATED) /* conflict, tentative and zeros in LLMNR (section 2.1.1) */
 #define IDLE_NS (30 * INT64_C(1000000000))
 #define RECENT_MAX 4u               /* requests whose answer may come without a question: that is an exception, and soon */
 #define STREAM_UNHINTED_MAX 8192u   /* off the usual ports a stream that begins with two letters is not the length of a message */
@@ -255,7 +257,7 @@ static void take_request(struct conversation *c, enum side side, struct message 
     if (!find_edns(d, &edns) && dns_message_opcode(d) != DNS_OPCODE_DSO)
         message_incomplete(m, TRUNCATED);
     write_edns(m, &edns, false);
-    if (datagram && d->id == 0 && conversation_on_port(c, PORT_MDNS)) {
+    if (datagram && ((d->id == 0 && conversation_on_port(c, PORT_MDNS)) || (conversation_on_port(c, PORT_LLMNR) && conversation_to_group(c)))) {
         conversation_push(c, side, m);
         return;
     }
@@ -283,7 +285,7 @@ static void take_response(struct conversation *c, enum side side, struct message
     }
     write_head(m, d);
     message_int(m, DNS_TOTAL_SIZE, (int64_t)d->size);
-    if (conversation_on_port(c, PORT_MDNS) || (key && key == state->transfer))
+    if (conversation_on_port(c, PORT_MDNS) || conversation_on_port(c, PORT_LLMNR) || (key && key == state->transfer))
         conversation_push(c, side, m);
     else
         conversation_response(c, m, key ? key : key_of(d->id, 0, asker));
@@ -294,6 +296,8 @@ static int take_message(struct conversation *c, enum side side, const uint8_t *f
     struct dns_message d;
     if (dns_message_look(data, size, size, true) != DNS_LOOK_WHOLE || dns_message_read(data, size, &d) < 0)
         return -EBADMSG;
+    if (conversation_on_port(c, PORT_LLMNR))
+        d.flags &= (uint16_t)~LLMNR_FLAGS_OTHER;
     struct message *m = conversation_message(c, side, first);
     conversation_last(c, side, m, data + size - 1);
     if (dns_message_is_response(&d))
@@ -305,7 +309,7 @@ static int take_message(struct conversation *c, enum side side, const uint8_t *f
 
 static int dns_datagram(struct conversation *c, enum side side, const uint8_t *data, size_t size)
 {
-    return conversation_on_port(c, PORT_LLMNR) ? -EBADMSG : take_message(c, side, data, data, size, true);
+    return take_message(c, side, data, data, size, true);
 }
 
 /* ---- Streams ---- */
@@ -395,7 +399,7 @@ const struct protocol protocol_dns = {
     .name = "DNS",
     .flags = { "dns" },
     .detail = &dns_detail,
-    .ports = { 53, PORT_MDNS },
+    .ports = { 53, PORT_MDNS, PORT_LLMNR },
     .state_size = sizeof(struct dns_state),
     .idle_ns = IDLE_NS,
     .detect = dns_detect,

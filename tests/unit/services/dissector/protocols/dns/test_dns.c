@@ -263,8 +263,30 @@ static void what_is_dns_on_any_port(void **state)
         assert_int_equal(rig_count(rig), 0);
         rig_free(rig);
     }
-    struct rig *rig = say_once(5355, &query, SIDE_CLIENT);
-    assert_int_equal(rig_count(rig), 0);
+}
+
+/* A question to the group is one-way, as is the answer that a host sends from its own address; between two hosts they are a pair. */
+static void link_local_names(void **state)
+{
+    (void)state;
+    struct dns_builder query = dns_query(7, "printer", 1), answer = dns_answer(7, "printer", 1, address);
+    struct rig *rig = rig_new_udp(5355, REDACT_ON);
+    memcpy(rig->tuple.destination, (const uint8_t[]){ 224, 0, 0, 252 }, 4);
+    SAY(rig, SIDE_CLIENT, query);
+    memcpy(rig->tuple.destination, (const uint8_t[]){ 10, 0, 0, 9 }, 4);
+    SAY(rig, SIDE_SERVER, answer);
+    SAY(rig, SIDE_CLIENT, query);
+    SAY(rig, SIDE_SERVER, answer);
+    rig_finish(rig);
+    assert_int_equal(rig_count(rig), 3);
+    CHECK(0, "dns_questions", "printer");
+    CHECK(0, "incomplete", "");
+    assert_int_equal(rig_record(rig, 0)->flags & (RECORD_ONE_WAY | RECORD_FROM_SERVER), RECORD_ONE_WAY);
+    CHECK(1, "dns_answers", "192.0.2.1");
+    CHECK(1, "incomplete", "");
+    assert_int_equal(rig_record(rig, 1)->flags & (RECORD_ONE_WAY | RECORD_FROM_SERVER), RECORD_ONE_WAY | RECORD_FROM_SERVER);
+    assert_int_equal(rig_record(rig, 1)->tuple.destination_port, 5355);
+    assert_int_equal(rig_record(rig, 2)->flags & (RECORD_HAS_REQUEST | RECORD_HAS_RESPONSE), RECORD_HAS_REQUEST | RECORD_HAS_RESPONSE);
     rig_free(rig);
 }
 
@@ -454,7 +476,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_query_and_its_answer), cmocka_unit_test(another_question_is_no_answer), cmocka_unit_test(repeated_queries_wait_in_order), cmocka_unit_test(too_late_an_answer_stays_alone),
         cmocka_unit_test(an_answer_without_question), cmocka_unit_test(many_answers), cmocka_unit_test(edns), cmocka_unit_test(damaged_records), cmocka_unit_test(other_opcodes),
-        cmocka_unit_test(what_is_dns_on_any_port), cmocka_unit_test(an_answer_tells_who_the_server_is), cmocka_unit_test(multicast), cmocka_unit_test(a_resolver_that_asks_mdns_directly),
+        cmocka_unit_test(what_is_dns_on_any_port), cmocka_unit_test(an_answer_tells_who_the_server_is), cmocka_unit_test(link_local_names), cmocka_unit_test(multicast), cmocka_unit_test(a_resolver_that_asks_mdns_directly),
         cmocka_unit_test(streams_cut_anywhere), cmocka_unit_test(streams_with_gaps), cmocka_unit_test(streams_from_the_middle), cmocka_unit_test(zone_transfer),
         cmocka_unit_test(streams_that_are_something_else),
     };
