@@ -34,6 +34,9 @@ struct message *conversation_message(struct conversation *c, enum side side, con
 /* The message's last byte is at `last`, in the data of this very call. May be said again later: the last word counts. */
 void conversation_last(struct conversation *c, enum side side, struct message *m, const uint8_t *last);
 
+/* For bytes that are not in the call's data, but come out of it (decompressed): until it is said again, or the call ends, every `first` and `last` of this side stands for these two, which are in the data. NULL: as before. */
+void conversation_pin(struct conversation *c, enum side side, const uint8_t *first, const uint8_t *last);
+
 /* These take the message over. The engine emits one entry for a request with its response, for a push, and for what stays alone (NO_RESPONSE or what the reason was, NO_REQUEST).
  * In order (KEY_IN_ORDER): a response answers the oldest unanswered request that it can answer: the request's last byte had been received when the response began; with another key: the oldest with that key.
  * After a gap nothing is paired that might be another's. */

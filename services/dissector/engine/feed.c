@@ -184,7 +184,7 @@ static uint32_t run(struct conversation *c, unsigned direction, const uint8_t *d
     c->parsing = true;
     uint32_t done = parse_all(c, direction, data, size);
     c->parsing = false;
-    s->base = NULL;
+    s->base = s->pin_first = s->pin_last = NULL;
     return done;
 }
 
@@ -374,11 +374,18 @@ static const struct mark *mark_at(const struct stream *s, const uint8_t *p, uint
     return &s->marks[low];
 }
 
+void conversation_pin(struct conversation *c, enum side side, const uint8_t *first, const uint8_t *last)
+{
+    struct stream *s = &c->streams[direction_of(c, side)];
+    s->pin_first = first;
+    s->pin_last = last;
+}
+
 struct message *conversation_message(struct conversation *c, enum side side, const uint8_t *first)
 {
     struct message *m = message_take(c->shard);
     struct stream *s = &c->streams[direction_of(c, side)];
-    const struct mark *mark = mark_at(s, first, &m->from);
+    const struct mark *mark = mark_at(s, s->pin_first ? s->pin_first : first, &m->from);
     if (s->gap_open) { /* what was skipped on the way here may have held messages, too */
         s->gap_open = false;
         s->gap_end = m->from > s->gap_end ? m->from : s->gap_end;
@@ -399,7 +406,8 @@ struct message *conversation_message(struct conversation *c, enum side side, con
 void conversation_last(struct conversation *c, enum side side, struct message *m, const uint8_t *last)
 {
     uint64_t offset;
-    const struct mark *mark = mark_at(&c->streams[direction_of(c, side)], last, &offset);
+    const struct stream *s = &c->streams[direction_of(c, side)];
+    const struct mark *mark = mark_at(s, s->pin_last ? s->pin_last : last, &offset);
     m->last_ns = mark->time_ns;
     m->at = mark->place;
     m->to = offset + 1;

@@ -41,6 +41,7 @@ struct stream {
     uint32_t looked;                /* of them, those at which nothing begins that follows what is nobody's (detect.c) */
     struct mark now;                /* of the packet being fed */
     const uint8_t *base; uint64_t base_offset; /* of the data in the call under way */
+    const uint8_t *pin_first, *pin_last; /* places in it that stand for all others; NULL: none */
     uint64_t fed;                   /* offset behind the last byte given to the feeder */
     uint64_t gap_end;               /* offset behind the last gap, and behind what the parser skipped to find its way; 0: none */
     bool gap_open;                  /* no message has begun since */

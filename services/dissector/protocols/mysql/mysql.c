@@ -1,6 +1,8 @@
 #include "services/dissector/protocols/mysql/mysql.h"
 
-#include "services/dissector/protocols/mysql/mysql_state.h"
+#include <stdlib.h>
+
+#include "services/dissector/protocols/mysql/mysql_compressed.h"
 
 static const struct field fields[MYSQL_FIELDS_COUNT] = {
     [MYSQL_COMMAND] = { .name = "mysql_command", .column = "command", .oracle = "mysql.command", .help = "the command's name (COM_QUERY), HANDSHAKE or SSL_REQUEST" },
@@ -8,9 +10,9 @@ static const struct field fields[MYSQL_FIELDS_COUNT] = {
     [MYSQL_DATABASE] = { .name = "mysql_database", .column = "database", .oracle = "mysql.schema", .help = "database of the session, or the one asked for" },
     [MYSQL_USER] = { .name = "mysql_user", .column = "user", .oracle = "mysql.user", .help = "user of the session" },
     [MYSQL_STATEMENT_ID] = { .name = "mysql_statement_id", .type = FIELD_INT, .column = "statement_id", .oracle = "mysql.stmt_id", .help = "number of the prepared statement" },
-    [MYSQL_REQUEST_SIZE] = { .name = "mysql_request_size", .type = FIELD_INT, .column = "request_size", .help = "bytes of the request's packets, a local file's included" },
-    [MYSQL_RESPONSE_SIZE] = { .name = "mysql_response_size", .type = FIELD_INT, .column = "response_size", .help = "bytes of the response's packets" },
-    [MYSQL_TOTAL_SIZE] = { .name = "mysql_total_size", .type = FIELD_INT, .column = "total_size", .help = "bytes of request and response" },
+    [MYSQL_REQUEST_SIZE] = { .name = "mysql_request_size", .type = FIELD_INT, .column = "request_size", .help = "bytes of the request's packets, a local file's included, before compression" },
+    [MYSQL_RESPONSE_SIZE] = { .name = "mysql_response_size", .type = FIELD_INT, .column = "response_size", .help = "bytes of the response's packets, before compression" },
+    [MYSQL_TOTAL_SIZE] = { .name = "mysql_total_size", .type = FIELD_INT, .column = "total_size", .help = "bytes of request and response, before compression" },
     [MYSQL_SUCCESS] = { .name = "mysql_success", .type = FIELD_BOOL, .column = "success", .help = "answered without an error" },
     [MYSQL_ERROR_CODE] = { .name = "mysql_error_code", .type = FIELD_INT, .column = "error_code", .oracle = "mysql.error_code", .help = "the error's number" },
     [MYSQL_ERROR_MESSAGE] = { .name = "mysql_error_message", .column = "error_message", .redaction = REDACT_SQL, .oracle = "mysql.error.message", .read_back = true, .help = "the error's text" },
@@ -79,13 +81,19 @@ static struct mysql_state *state_of(struct conversation *c)
 static int64_t parse(struct conversation *c, enum side side, const uint8_t *data, size_t size)
 {
     struct mysql_state *state = state_of(c);
-    return side == SIDE_CLIENT ? mysql_client_parse(c, &state->client, &state->server, data, size) : mysql_server_parse(c, &state->server, &state->client, data, size);
+    int64_t n = state->client.compressed ? mysql_compressed_parse(c, state, side, data, size)
+                : side == SIDE_CLIENT ? mysql_client_parse(c, &state->client, &state->server, data, size) : mysql_server_parse(c, &state->server, &state->client, data, size);
+    state->client.compressed = state->client.compressed || state->client.compress;
+    state->client.compress = false;
+    return n;
 }
 
 static void gap(struct conversation *c, enum side side, uint64_t lost)
 {
     struct mysql_state *state = state_of(c);
-    if (side == SIDE_CLIENT)
+    if (state->client.compressed)
+        mysql_compressed_gap(c, state, side, lost);
+    else if (side == SIDE_CLIENT)
         mysql_client_gap(c, &state->client, lost);
     else
         mysql_server_gap(c, &state->server, &state->client, lost);
@@ -98,12 +106,15 @@ static void close_conversation(struct conversation *c)
     mysql_client_close(c, &state->client, ENDS_AFTER);
     sql_statements_free(&state->client.statements);
     sql_text_drop(state->client.last_prepared);
+    free(state->plain[SIDE_CLIENT].held);
+    free(state->plain[SIDE_SERVER].held);
 }
 
 static size_t memory(const void *state)
 {
     const struct mysql_state *s = state;
-    return sql_statements_memory(&s->client.statements) + (s->client.last_prepared ? s->client.last_prepared->size : 0) + message_memory(s->client.message) + message_memory(s->server.message);
+    return sql_statements_memory(&s->client.statements) + (s->client.last_prepared ? s->client.last_prepared->size : 0) + message_memory(s->client.message) + message_memory(s->server.message) +
+           s->plain[SIDE_CLIENT].held_room + s->plain[SIDE_SERVER].held_room;
 }
 
 const struct protocol protocol_mysql = {

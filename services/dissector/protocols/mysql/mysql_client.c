@@ -51,6 +51,7 @@ static void end_command(struct conversation *c, struct mysql_client *client)
     if (!(m->tag & MYSQL_TAG_LATE))
         message_int(m, MYSQL_REQUEST_SIZE, (int64_t)client->size);
     client->late_bytes = 0;
+    client->last_size = client->size;
     if (!client->one_way) {
         client->last_tag = m->tag;
         client->awaiting = true;
@@ -294,7 +295,7 @@ int64_t mysql_client_parse(struct conversation *c, struct mysql_client *client, 
         return (int64_t)size;
     client->lost = false;
     size_t at = 0;
-    while (at < size && !client->over) {
+    while (at < size && !client->over && !client->compress) {
         int64_t used = parse_one(c, client, server, data + at, size - at);
         if (used < 0 && at == 0)
             return used;

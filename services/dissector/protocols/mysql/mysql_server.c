@@ -37,7 +37,7 @@ static void answer_begin(struct conversation *c, struct mysql_server *server, st
     server->command = MYSQL_TAG_COMMAND(tag);
     server->late = tag & MYSQL_TAG_LATE;
     server->database = tag & MYSQL_TAG_DATABASE;
-    server->request_size = request ? request->to - request->from : 0;
+    server->request_size = !request ? 0 : client->compressed ? client->last_size : request->to - request->from;
     server->expect = first_expected(server->command);
     server->size = server->command == MYSQL_HANDSHAKE ? server->greeting_size : 0;
     server->rows = server->affected = 0;
@@ -97,9 +97,9 @@ static void answer_end(struct conversation *c, struct mysql_server *server, stru
     if (client->phase == MYSQL_AUTHENTICATING && server->expect == MYSQL_AUTHENTICATION)
         client->phase = MYSQL_COMMANDS;
     client->infile = false;
-    bool over = server->streaming || (server->command == MYSQL_HANDSHAKE && !server->error && (client->capabilities & (CLIENT_COMPRESS | CLIENT_ZSTD)));
+    client->compress = client->compress || (server->command == MYSQL_HANDSHAKE && !server->error && (client->capabilities & (CLIENT_COMPRESS | CLIENT_ZSTD)));
     conversation_response(c, m, KEY_IN_ORDER);
-    if (over) {
+    if (server->streaming) {
         server->over = client->over = true;
         conversation_ignore(c);
     }
@@ -447,7 +447,7 @@ int64_t mysql_server_parse(struct conversation *c, struct mysql_server *server, 
     if (client->capabilities_known)
         server->eof = client->capabilities & CLIENT_DEPRECATE_EOF ? MYSQL_EOF_NOT_SENT : MYSQL_EOF_SENT;
     size_t at = 0;
-    while (at < size && !server->over) {
+    while (at < size && !server->over && !client->compress) {
         int64_t used = parse_one(c, server, client, data + at, size - at);
         if (used < 0 && at == 0)
             return used;

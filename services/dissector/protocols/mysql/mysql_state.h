@@ -52,6 +52,16 @@ enum mysql_command {
 #define MYSQL_TAG_LATE 0x100u           /* more of the request comes behind it: the response writes the request's size */
 #define MYSQL_TAG_DATABASE 0x200u       /* success changes the database */
 
+/* What has come out of one side's compressed packets, and is no whole packet yet. */
+struct mysql_plain {
+    uint8_t *held;
+    uint32_t held_size, held_room;
+    uint32_t wanted;                    /* bytes of the compressed packet at the front that has not come whole */
+    uint32_t skip;                      /* bytes of one that is not read */
+    bool broken;                        /* what is being parsed cannot be read: the engine is to know of a gap */
+    bool lost;                          /* where the next compressed packet begins is not known */
+};
+
 enum mysql_phase { MYSQL_CONNECTING, MYSQL_AUTHENTICATING, MYSQL_COMMANDS };
 
 struct mysql_name { uint8_t size; char text[MYSQL_NAME_MAX]; };
@@ -64,11 +74,14 @@ struct mysql_client {
     enum mysql_phase phase;
     bool infile;                        /* sends a file's contents, up to an empty packet */
     bool lost, ever, over;
+    bool compress;                      /* the log-in was the last that is not compressed */
+    bool compressed;
     uint32_t capabilities, mariadb;     /* those of both sides; where they are known */
     bool capabilities_known;
     struct mysql_name user, database, next_database;
     struct sql_statements statements;
     struct sql_text *last_prepared;
+    uint64_t last_size;                 /* of the last command */
     uint32_t last_tag;                  /* of the last command; it counts where the engine is not sure of pairs (from the middle of a connection) */
     bool awaiting;                      /* it has no answer yet */
     uint64_t late_bytes;
@@ -103,7 +116,12 @@ struct mysql_server {
     uint8_t version_size;
     char version[MYSQL_VERSION_MAX];
 };
-struct mysql_state { struct mysql_client client; struct mysql_server server; bool begun; };
+struct mysql_state {
+    struct mysql_client client;
+    struct mysql_server server;
+    struct mysql_plain plain[2];        /* by side; mysql_compressed.c */
+    bool begun;
+};
 
 struct mysql_header { uint32_t length; uint8_t sequence; };
 static inline struct mysql_header mysql_header_read(const uint8_t data[MYSQL_HEADER])
