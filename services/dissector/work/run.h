@@ -1,7 +1,8 @@
 /* Runs: entries sorted (record_compare), with the views that they come from, of one group of shards. In memory while they are collected, over a budget in sorted pieces on the disk; then a file, or read at once.
  *
- *   run file = "TLRUN1\0\0" | chunk ... | end chunk
- *   chunk    = kind u32 (1 records, 2 views, 3 end) | size u32 | XXH3-64 of the data u64 | data, whole records or views
+ *   run file = "TLRUN2\0\0" | chunk ... | end chunk
+ *   chunk    = kind u32 (1 records, 2 views, 3 end) | size u32 | content u32 | 0 u32 | XXH3-64 of the data, exclusive-or `content`, u64 | data of `size` bytes, a multiple of 8
+ *   data     = whole records or views; where `content` is not `size`, an LZ4 block (capfile/lz4frame.h) of `content` bytes of whole records, and zeros: a run is a seventh of its size then, on its way to a shared disk and back
  *   views    = shard u32, number u32, struct view ...      end = counts: records u64, views u64
  *
  * Written under a hidden name and renamed when whole. A reader checks every chunk's hash; records are borrowed until the next call. One thread at a time. */

@@ -1,8 +1,10 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include "capfile/lz4frame.h"
 #include "capfile/segment_index.h"
 #include "mem/cleanup.h"
 #include "services/dissector/work/run_internal.h"
@@ -16,7 +18,7 @@ static int chunk_at(const struct run_reader *r, size_t at, struct run_chunk *ret
     if (r->map_size - at < sizeof *ret)
         return -EBADMSG;
     memcpy(ret, r->map + at, sizeof *ret);
-    if (ret->size > r->map_size - at - sizeof *ret || ret->size % 8 != 0 || ret->hash != segment_block_hash(r->map + at + sizeof *ret, ret->size))
+    if (ret->size > r->map_size - at - sizeof *ret || ret->size % 8 != 0 || ret->hash != (segment_block_hash(r->map + at + sizeof *ret, ret->size) ^ ret->content))
         return -EBADMSG;
     return 0;
 }
@@ -30,12 +32,12 @@ static int load_views(struct run_reader *r)
         if (r->map_size - at < sizeof head)
             return -EBADMSG;
         memcpy(&head, r->map + at, sizeof head);
-        if (head.size > r->map_size - at - sizeof head)
+        if (head.size > r->map_size - at - sizeof head || head.zero != 0)
             return -EBADMSG;
         const uint8_t *data = r->map + at + sizeof head;
         if (head.kind == RUN_VIEWS) {
             int e = chunk_at(r, at, &head);
-            if (e < 0 || head.size % sizeof *r->views != 0)
+            if (e < 0 || head.content != head.size || head.size % sizeof *r->views != 0)
                 return -EBADMSG;
             size_t count = head.size / sizeof *r->views;
             struct run_view *views = realloc(r->views, (r->views_count + count) * sizeof *views);
@@ -73,7 +75,7 @@ int run_open_fd(int fd, struct run_reader **ret)
     int e = map == MAP_FAILED ? -errno : 0;
     if (e == 0) {
         r->map = map;
-        r->at = r->chunk_end = RUN_MAGIC_BYTES;
+        r->at = RUN_MAGIC_BYTES;
         e = memcmp(map, RUN_MAGIC, RUN_MAGIC_BYTES) == 0 ? load_views(r) : -EBADMSG;
     }
     if (e < 0) {
@@ -90,6 +92,33 @@ int run_open(const char *path, struct run_reader **ret)
     return fd < 0 ? -errno : run_open_fd(fd, ret);
 }
 
+/* Its records, in the map or unpacked. */
+static int open_records(struct run_reader *r, const struct run_chunk *head, const uint8_t *data)
+{
+    if (head->content == head->size) {
+        r->chunk = data;
+        r->chunk_end = data + head->size;
+        return 0;
+    }
+    uint32_t packed;
+    if (head->content > LZ4FRAME_CONTENT_BYTES_MAX || head->size < sizeof packed)
+        return -EBADMSG;
+    if (head->content > r->content_room) {
+        uint8_t *content = realloc(r->content, head->content);
+        if (!content)
+            return -ENOMEM;
+        r->content = content;
+        r->content_room = head->content;
+    }
+    memcpy(&packed, data, sizeof packed);
+    packed &= ~LZ4FRAME_STORED;
+    if (packed > head->size - sizeof packed || lz4frame_get_block_into(data, sizeof packed + packed, r->content, head->content) != (int)head->content)
+        return -EBADMSG;
+    r->chunk = r->content;
+    r->chunk_end = r->content + head->content;
+    return 0;
+}
+
 int run_next(struct run_reader *r, const struct record **ret)
 {
     if (r->merge)
@@ -103,20 +132,21 @@ int run_next(struct run_reader *r, const struct record **ret)
         *ret = r->keys[r->keys_at++].record;
         return 1;
     }
-    if (r->at == r->chunk_end) {
+    if (r->chunk == r->chunk_end) {
         struct run_chunk head;
         int e = chunk_at(r, r->at, &head);
+        if (e < 0 || head.kind != RUN_RECORDS)
+            return e;
+        e = open_records(r, &head, r->map + r->at + sizeof head);
         if (e < 0)
             return e;
-        if (head.kind != RUN_RECORDS)
-            return 0;
-        r->at += sizeof head;
-        r->chunk_end = r->at + head.size;
+        r->at += sizeof head + head.size;
     }
-    const struct record *record = (const struct record *)(r->map + r->at);
-    if (r->chunk_end - r->at < sizeof *record || record->size < sizeof *record || record->size > r->chunk_end - r->at || record->size % 8 != 0)
+    const struct record *record = (const struct record *)r->chunk;
+    size_t left = (size_t)(r->chunk_end - r->chunk);
+    if (left < sizeof *record || record->size < sizeof *record || record->size > left || record->size % 8 != 0)
         return -EBADMSG;
-    r->at += record->size;
+    r->chunk += record->size;
     *ret = record;
     return 1;
 }
@@ -135,6 +165,7 @@ void run_close(struct run_reader *r)
         return;
     if (r->map)
         (void)munmap((void *)(uintptr_t)r->map, r->map_size);
+    free(r->content);
     run_merge_free(r->merge);
     if (r->owner)
         run_writer_free(r->owner);

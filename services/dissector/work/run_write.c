@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "capfile/lz4frame.h"
 #include "capfile/segment_index.h"
 #include "mem/cleanup.h"
 #include "services/dissector/work/run_internal.h"
@@ -105,7 +106,7 @@ static int sort_keys(struct run_writer *w)
     return 0;
 }
 
-struct chunk_writer { int fd; uint8_t *data; size_t used, room; uint64_t records; };
+struct chunk_writer { int fd; uint8_t *data, *packed; size_t used, room; uint64_t records; };
 
 static int write_all(int fd, const void *data, size_t size)
 {
@@ -125,10 +126,22 @@ static int end_chunk(struct chunk_writer *c, enum run_chunk_kind kind)
 {
     if (c->used == 0)
         return 0;
-    struct run_chunk head = { .kind = kind, .size = (uint32_t)c->used, .hash = segment_block_hash(c->data, c->used) };
+    struct run_chunk head = { .kind = kind, .size = (uint32_t)c->used, .content = (uint32_t)c->used };
+    const uint8_t *data = c->data;
+    if (kind == RUN_RECORDS && c->used <= LZ4FRAME_CONTENT_BYTES_MAX) {
+        if (!c->packed && !(c->packed = malloc(LZ4FRAME_BLOCK_BYTES_MAX + 8)))
+            return -ENOMEM;
+        size_t size = lz4frame_put_block(c->packed, c->data, c->used), padded = (size + 7) & ~(size_t)7;
+        if (padded < c->used) {
+            memset(c->packed + size, 0, padded - size);
+            head.size = (uint32_t)padded;
+            data = c->packed;
+        }
+    }
+    head.hash = segment_block_hash(data, head.size) ^ head.content;
     int r = write_all(c->fd, &head, sizeof head);
     if (r == 0)
-        r = write_all(c->fd, c->data, c->used);
+        r = write_all(c->fd, data, head.size);
     c->used = 0;
     return r;
 }
@@ -186,6 +199,7 @@ static int write_run(struct run_writer *w, int fd, struct run_merge *merge, bool
     if (r == 0)
         r = end_chunk(&c, RUN_END);
     free(c.data);
+    free(c.packed);
     return r;
 }
 

@@ -164,6 +164,41 @@ static void damage_is_found(void **state)
     close(fd);
 }
 
+/* More than a packed chunk holds, and bytes that cannot be packed: both stand in the file as they are. */
+static void large_and_random_records(void **state)
+{
+    (void)state;
+    uint32_t sizes[] = { 1500000, 300000, 64, 900000 };
+    struct run_writer *w;
+    assert_int_equal(run_writer_new(folder, 1u << 30, &w), 0);
+    struct record *r = calloc(1, 2000000);
+    seed = 11;
+    for (unsigned i = 0; i < 4; i++) {
+        r->size = (uint32_t)sizeof *r + sizes[i];
+        r->timestamp_ns = i;
+        uint8_t *values = (uint8_t *)(r + 1);
+        for (uint32_t k = 0; k < sizes[i]; k++)
+            values[k] = i % 2 ? (uint8_t)roll(256) : (uint8_t)i;
+        assert_int_equal(run_writer_add(w, r), 0);
+    }
+    assert_int_equal(run_writer_save(w, path, hidden), 0);
+    run_writer_free(w);
+    struct run_reader *reader;
+    const struct record *record;
+    assert_int_equal(run_open(path, &reader), 0);
+    seed = 11;
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(run_next(reader, &record), 1);
+        assert_int_equal(record->size, sizeof *r + sizes[i]);
+        const uint8_t *values = (const uint8_t *)(record + 1);
+        for (uint32_t k = 0; k < sizes[i]; k++)
+            assert_int_equal(values[k], i % 2 ? (uint8_t)roll(256) : (uint8_t)i);
+    }
+    assert_int_equal(run_next(reader, &record), 0);
+    run_close(reader);
+    free(r);
+}
+
 static void no_room_is_said(void **state)
 {
     (void)state;
@@ -185,6 +220,6 @@ static void no_room_is_said(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(every_way_gives_the_same), cmocka_unit_test(runs_merge), cmocka_unit_test(damage_is_found), cmocka_unit_test(no_room_is_said) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(every_way_gives_the_same), cmocka_unit_test(runs_merge), cmocka_unit_test(damage_is_found), cmocka_unit_test(large_and_random_records), cmocka_unit_test(no_room_is_said) };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
