@@ -1,6 +1,6 @@
 #!/bin/bash
 # Makes captures of DNS and TLS between stock servers and clients (bind9, dig, nsupdate; nginx, curl, openssl), in a network namespace of its own.
-# Usage: sudo tests/captures/make_dns_tls.sh FOLDER [NAME]...      names: dns_udp dns_tcp dns_dnssec tls_1_2 tls_1_3 tls_nginx tls_failures (default: all)
+# Usage: sudo tests/captures/make_dns_tls.sh FOLDER [NAME]...      names: dns_udp dns_tcp dns_dnssec tls_1_2 tls_1_3 tls_nginx tls_failures dtls (default: all)
 # The captures of tests/golden/ were made so; they are only made again when something is to be added, for times and numbers are others each time.
 set -euo pipefail
 export LC_ALL=C TZ=UTC
@@ -8,7 +8,7 @@ die() { echo "make_dns_tls.sh: $*" >&2; exit 1; }
 [ $# -ge 1 ] || die "where to?"
 out=$(realpath "$1")
 shift
-[ $# -gt 0 ] || set -- dns_udp dns_tcp dns_dnssec tls_1_2 tls_1_3 tls_nginx tls_failures
+[ $# -gt 0 ] || set -- dns_udp dns_tcp dns_dnssec tls_1_2 tls_1_3 tls_nginx tls_failures dtls
 [ "$(id -u)" = 0 ] || die "needs root for a network namespace"
 PATH=$PATH:/usr/sbin:/sbin
 for command in ip tcpdump named dig nsupdate nginx curl openssl; do
@@ -212,6 +212,23 @@ talk_tls_failures() {
     visit 4436 -servername other.example.test                               # a name that the server does not know
     in_net curl -sS http://127.0.0.1:4432/ || true                          # no TLS at all
 }
+# DTLS: a cookie, and a session taken up again.
+serve_dtls() { # PORT OPTION...
+    local port=$1
+    shift
+    certificates
+    start "server-$port" openssl s_server -accept "127.0.0.1:$port" -cert "$work/server.pem" -key "$work/key.pem" -dtls -quiet "$@"
+    wait_for "port $port" bash -c "ip netns exec $net ss -Hlun 'sport = :$port' | grep -q ."
+}
+visit_dtls() { # PORT OPTION...
+    local port=$1
+    shift
+    (printf 'hello\n'; sleep 0.3) | in_net timeout 2 openssl s_client -connect "127.0.0.1:$port" -CAfile "$work/ca.pem" -dtls "$@" || true
+}
+talk_dtls() {
+    visit_dtls 4437 -servername server.example.test -alpn webrtc,c-webrtc -sess_out "$work/session-dtls"
+    visit_dtls 4437 -servername server.example.test -sess_in "$work/session-dtls"
+}
 start_nginx() {
     ! listens 8443 || return 0
     certificates
@@ -251,6 +268,7 @@ talk_tls_nginx() {
 
 for name; do
     case $name in
+    dtls) serve_dtls 4437 -alpn webrtc -listen; capture "$name" 'udp' talk_dtls ;;
     dns_udp) start_named; capture "$name" 'udp port 53 or icmp' talk_dns_udp ;;
     dns_tcp) start_named; capture "$name" 'port 53' talk_dns_tcp ;;
     dns_dnssec) start_named; capture "$name" 'port 53' talk_dns_dnssec ;;

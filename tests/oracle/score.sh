@@ -14,13 +14,13 @@ B=${B:-build/gcc} JOBS=${JOBS:-2} LEAST=${LEAST:-99}
 here=tests/oracle rules=tests/tshark-rules
 export LC_ALL=C TZ=UTC B
 
-layers='frame tcp http http2 grpc websocket dns mdns tls x509af resp pgsql mysql'
-said='(http || http2 || websocket || dns || mdns || tls || resp || pgsql || mysql) && !icmp && !icmpv6'
+layers='frame tcp http http2 grpc websocket dns mdns tls dtls x509af resp pgsql mysql'
+said='(http || http2 || websocket || dns || mdns || tls || dtls || resp || pgsql || mysql) && !icmp && !icmpv6'
 alerts='{"close_notify":0,"end_of_early_data":1,"unexpected_message":10,"bad_record_mac":20,"decryption_failed":21,"record_overflow":22,"decompression_failure":30,"handshake_failure":40,"no_certificate":41,
 "bad_certificate":42,"unsupported_certificate":43,"certificate_revoked":44,"certificate_expired":45,"certificate_unknown":46,"illegal_parameter":47,"unknown_ca":48,"access_denied":49,"decode_error":50,"decrypt_error":51,
 "export_restriction":60,"protocol_version":70,"insufficient_security":71,"internal_error":80,"inappropriate_fallback":86,"user_canceled":90,"no_renegotiation":100,"missing_extension":109,"unsupported_extension":110,
 "certificate_unobtainable":111,"unrecognized_name":112,"bad_certificate_status_response":113,"bad_certificate_hash_value":114,"unknown_psk_identity":115,"certificate_required":116,"no_application_protocol":120}'
-versions='{"SSL 3.0":"0x0300","TLS 1.0":"0x0301","TLS 1.1":"0x0302","TLS 1.2":"0x0303","TLS 1.3":"0x0304"}'
+versions='{"SSL 3.0":"0x0300","TLS 1.0":"0x0301","TLS 1.1":"0x0302","TLS 1.2":"0x0303","TLS 1.3":"0x0304","DTLS 1.0":"0xfeff","DTLS 1.2":"0xfefd","DTLS 1.3":"0xfefc"}'
 commands='{"COM_SLEEP":0,"COM_QUIT":1,"COM_INIT_DB":2,"COM_QUERY":3,"COM_FIELD_LIST":4,"COM_CREATE_DB":5,"COM_DROP_DB":6,"COM_REFRESH":7,"COM_SHUTDOWN":8,"COM_STATISTICS":9,"COM_PROCESS_INFO":10,"COM_PROCESS_KILL":12,
 "COM_DEBUG":13,"COM_PING":14,"COM_CHANGE_USER":17,"COM_BINLOG_DUMP":18,"COM_REGISTER_SLAVE":21,"COM_STMT_PREPARE":22,"COM_STMT_EXECUTE":23,"COM_STMT_SEND_LONG_DATA":24,"COM_STMT_CLOSE":25,"COM_STMT_RESET":26,
 "COM_SET_OPTION":27,"COM_STMT_FETCH":28,"COM_BINLOG_DUMP_GTID":30,"COM_RESET_CONNECTION":31}'
@@ -69,7 +69,7 @@ connections() { # FILE WORK
         printf "}\n" >work "/keys"
     }
     $2 ~ /:icmp/ { next }
-    $2 ~ /:(http|http2|websocket|dns|mdns|tls|resp|pgsql|mysql)(:|$)/ { print 1 >work "/said" }
+    $2 ~ /:(http|http2|websocket|dns|mdns|tls|dtls|resp|pgsql|mysql)(:|$)/ { print 1 >work "/said" }
     $1 == "" && $12 == "" { next }
     {
         inner = $2

@@ -160,6 +160,7 @@ def websocket:
     (.http | each | objects | http($frame)),
     ((.dns, .mdns | each | objects) | dns($frame)),
     (.tls | each | objects | tls($frame)),
+    (.dtls | each | objects | walk(if type == "object" then with_entries(.key |= sub("^dtls[.]"; "tls.")) else . end) | tls($frame)),
     (.tcp as $tcp | .resp | each | objects | redis($frame; ($tcp | if type == "array" then .[0] else . end | ."tcp.dstport" as $port | ($ports | index($port)) != null))),
     (.pgsql | each | objects | postgresql($frame)),
     (.mysql | each | objects | mysql($frame)))

@@ -8,6 +8,7 @@
 #include "services/dissector/protocols/postgresql/postgresql.h"
 #include "services/dissector/protocols/protocol.h"
 #include "services/dissector/protocols/redis/redis.h"
+#include "services/dissector/protocols/tls/dtls.h"
 #include "services/dissector/protocols/websocket/websocket.h"
 
 const struct protocol *const protocols[] = {
@@ -18,6 +19,7 @@ const struct protocol *const protocols[] = {
     &protocol_tcp,
     &protocol_udp,
     &protocol_tls,
+    &protocol_dtls,
     &protocol_dns,
     &protocol_mysql,
     &protocol_postgresql,

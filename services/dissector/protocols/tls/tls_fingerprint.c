@@ -114,9 +114,22 @@ void tls_ja3s(const struct tls_hello *server, char text[static TLS_JA3_TEXT_MAX]
 
 /* ---- JA4 ---- */
 
+static const char *datagram_version_digits(const struct tls_hello *client)
+{
+    unsigned version = client->version;
+    for (size_t i = 0; i < client->versions.size / 2; i++) {
+        unsigned offered = tls_number_at(&client->versions, i);
+        if (tls_is_datagram(offered) && offered < version)
+            version = offered;
+    }
+    return version == DTLS_VERSION_1_0 ? "d1" : version == DTLS_VERSION_1_2 ? "d2" : version == DTLS_VERSION_1_3 ? "d3" : "00";
+}
+
 static const char *version_digits(const struct tls_hello *client)
 {
     unsigned version = client->versions.size ? 0 : client->version;
+    if (tls_is_datagram(client->version))
+        return datagram_version_digits(client);
     for (size_t i = 0; i < client->versions.size / 2; i++) {
         unsigned offered = tls_number_at(&client->versions, i);
         if (!tls_is_grease(offered) && offered > version)
@@ -197,7 +210,7 @@ void tls_ja4(const struct tls_hello *client, char text[static TLS_JA4_TEXT_MAX])
     if (!client->whole || !collect(&client->ciphers, &ciphers) || !collect_extensions(client, &extensions) || !collect(&client->signatures, &signatures))
         return;
     struct text_buffer t = text_buffer_over(text, TLS_JA4_TEXT_MAX - 1);
-    text_buffer_char(&t, 't');
+    text_buffer_char(&t, tls_is_datagram(client->version) ? 'd' : 't');
     text_buffer_string(&t, version_digits(client));
     text_buffer_char(&t, client->has_server_name ? 'd' : 'i');
     put_count(&t, ciphers.count);

@@ -85,12 +85,14 @@ bool tls_hello_read(const uint8_t *data, size_t size, bool client, struct tls_he
     ret->version = cursor_be16(&c);
     ret->random = take(&c, 32);
     bool draft = !client && ret->version >> 8 == TLS_DRAFT_MAJOR; /* up to the 21st, servers left out session and compression */
-    if (!cursor_ok(&c) || (ret->version >> 8 != 3 && !draft))
+    if (!cursor_ok(&c) || (ret->version >> 8 != 3 && !draft && !tls_is_datagram(ret->version)))
         return false;
     size_t session = draft ? 0 : cursor_u8(&c);
     if (session > TLS_SESSION_ID_BYTES_MAX)
         return false;
     ret->session = take(&c, session);
+    if (client && tls_is_datagram(ret->version))
+        (void)take_list(&c, 1);
     if (client) {
         ret->ciphers = even(take_list(&c, 2));
         (void)take_list(&c, 1);

@@ -141,6 +141,8 @@ void tls_version_text(uint16_t version, struct text_buffer *t)
     } else if (version >= 0x0301 && version <= 0x0304) {
         text_buffer_string(t, "TLS 1.");
         text_buffer_number(t, version - 0x0301u);
+    } else if (version == 0xfeff || version == 0xfefd || version == 0xfefc) {
+        text_buffer_string(t, version == 0xfeff ? "DTLS 1.0" : version == 0xfefd ? "DTLS 1.2" : "DTLS 1.3");
     } else if (version >> 8 == 0x7f) {
         text_buffer_string(t, "TLS 1.3 draft ");
         text_buffer_number(t, version & 255u);
