@@ -70,9 +70,8 @@ void connection_give_out_view(struct conversation *c)
         c->shard->failed = e;
 }
 
-void connection_emit(struct conversation *c)
+static void emit(struct conversation *c, const struct protocol *protocol)
 {
-    const struct protocol *protocol = c->tcp ? &protocol_tcp : &protocol_udp;
     const struct stream *client = &c->streams[direction_of(c, SIDE_CLIENT)], *server = &c->streams[direction_of(c, SIDE_SERVER)];
     struct message *m = message_take(c->shard);
     c->protocol = protocol;
@@ -95,5 +94,12 @@ void connection_emit(struct conversation *c)
     enum incomplete reason = c->end == END_EVICTED ? EVICTED : c->end == END_INPUT && strcmp(state, "open") == 0 ? ENDS_AFTER : c->tcp && !c->from_start ? STARTED_BEFORE : WHOLE;
     emit_entry(c, m, NULL, reason, 0);
     c->protocol = NULL;
+}
+
+void connection_emit(struct conversation *c)
+{
+    const struct protocol *protocol = c->tcp ? &protocol_tcp : &protocol_udp;
+    if (emit_wants(c->shard, protocol))
+        emit(c, protocol);
     connection_give_out_view(c);
 }

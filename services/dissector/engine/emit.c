@@ -145,16 +145,16 @@ static void give_out(struct conversation *c, const struct message *request, cons
         shard->failed = e;
 }
 
-static bool wanted(const struct shard *shard, const struct message *m)
+bool emit_wants(const struct shard *shard, const struct protocol *protocol)
 {
-    int number = protocol_number(m->protocol);
+    int number = protocol_number(protocol);
     return number >= 0 && (shard->options.protocols == 0 || (shard->options.protocols & UINT64_C(1) << number));
 }
 
 void emit_entry(struct conversation *c, struct message *request, struct message *response, enum incomplete reason, uint8_t flags)
 {
     const struct message *any = response && request && response->protocol != request->protocol ? response : request ? request : response;
-    if (any && any != &c->shard->nothing && wanted(c->shard, any))
+    if (any && any != &c->shard->nothing && emit_wants(c->shard, any->protocol))
         give_out(c, request, response, reason, flags);
     c->entries++;
     message_give_back(c->shard, response);

@@ -176,6 +176,8 @@ void pairing_close(struct conversation *c);
 
 /* emit.c: takes the messages. reason: for an entry whose messages have none of their own. */
 void emit_entry(struct conversation *c, struct message *request, struct message *response, enum incomplete reason, uint8_t flags);
+/* Whether its entries go out. */
+bool emit_wants(const struct shard *shard, const struct protocol *protocol);
 struct message *message_take(struct shard *shard);
 void message_give_back(struct shard *shard, struct message *m);
 

@@ -248,6 +248,15 @@ static int place_numbers(struct views *v)
     return 0;
 }
 
+/* Views of one point are never one connection: where there is no other point, there is nothing to compare. */
+static bool have_several_points(const struct views *v)
+{
+    for (size_t i = 1; i < v->count; i++)
+        if (v->list[i].view.point != v->list[0].view.point)
+            return true;
+    return false;
+}
+
 static int join_all(struct views *v)
 {
     uint32_t *order = malloc((v->count ? v->count : 1) * sizeof *order);
@@ -257,8 +266,10 @@ static int join_all(struct views *v)
         order[i] = i;
         v->nodes[i] = (struct node){ .parent = i, .next = UINT32_MAX, .last = i };
     }
-    qsort_r(order, v->count, sizeof *order, by_ends, (void *)(uintptr_t)v->list);
-    join_same_ends(v, order);
+    if (have_several_points(v)) {
+        qsort_r(order, v->count, sizeof *order, by_ends, (void *)(uintptr_t)v->list);
+        join_same_ends(v, order);
+    }
     size_t known = 0;
     for (uint32_t i = 0; i < v->count; i++)
         if (v->list[i].view.flags & VIEW_CLIENT_ISN)

@@ -69,39 +69,44 @@ static void put_number_name(struct text_buffer *t, const char *name, const char 
         text_buffer_number(t, number);
 }
 
+/* Mostly there is one: the message has read it already. */
 static void write_question_names(struct message *m, const struct dns_message *d)
 {
-    struct cursor c = { .data = d->data, .size = d->size, .at = DNS_HEADER_BYTES };
+    struct cursor c = { .data = d->data, .size = d->size, .at = d->second_at };
     message_open(m, DNS_QUESTIONS);
     message_item(m, d->name.data, d->name.size);
-    for (unsigned i = 0; i < d->count[DNS_SECTION_QUESTION]; i++, cursor_skip(&c, 4)) {
+    for (unsigned i = 1; i < d->count[DNS_SECTION_QUESTION]; i++, cursor_skip(&c, 4)) {
         char room[DNS_NAME_TEXT_MAX];
         struct text_buffer name = text_buffer_over(room, sizeof room);
-        if (i == 0)
-            (void)dns_name_pass(&c);
-        else if (dns_name_text(&c, &name) == 0)
-            message_item(m, name.data, name.size);
-        else
+        if (dns_name_text(&c, &name) < 0)
             break;
+        message_item(m, name.data, name.size);
     }
     message_close(m);
 }
 
+static void write_question_type(struct message *m, uint16_t type)
+{
+    char room[16];
+    struct text_buffer text = text_buffer_over(room, sizeof room);
+    dns_type_text(type, &text);
+    message_item(m, text.data, text.size);
+}
+
 static void write_question_types(struct message *m, const struct dns_message *d)
 {
-    struct cursor c = { .data = d->data, .size = d->size, .at = DNS_HEADER_BYTES };
+    struct cursor c = { .data = d->data, .size = d->size, .at = d->second_at };
     if (!message_wants(m, DNS_QUESTION_TYPES))
         return;
     message_open(m, DNS_QUESTION_TYPES);
-    for (unsigned i = 0; i < d->count[DNS_SECTION_QUESTION]; i++) {
-        char room[16];
-        struct text_buffer type = text_buffer_over(room, sizeof room);
+    write_question_type(m, d->type);
+    for (unsigned i = 1; i < d->count[DNS_SECTION_QUESTION]; i++) {
         (void)dns_name_pass(&c);
-        dns_type_text(cursor_be16(&c), &type);
+        uint16_t type = cursor_be16(&c);
         cursor_skip(&c, 2);
         if (!cursor_ok(&c))
             break;
-        message_item(m, type.data, type.size);
+        write_question_type(m, type);
     }
     message_close(m);
 }

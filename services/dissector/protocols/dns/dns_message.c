@@ -23,6 +23,7 @@ int dns_message_read(const uint8_t *data, size_t size, struct dns_message *ret)
     for (unsigned i = 0; i < DNS_SECTIONS; i++)
         ret->count[i] = cursor_be16(&c);
     ret->type = ret->class = 0;
+    ret->second_at = c.at;
     ret->name = text_buffer_over(ret->name_room, sizeof ret->name_room);
     for (unsigned i = 0; i < ret->count[DNS_SECTION_QUESTION]; i++) {
         if (i == 0) {
@@ -30,6 +31,7 @@ int dns_message_read(const uint8_t *data, size_t size, struct dns_message *ret)
                 return -EBADMSG;
             ret->type = cursor_be16(&c);
             ret->class = cursor_be16(&c);
+            ret->second_at = c.at;
         } else {
             enum dns_look look = dns_name_pass(&c);
             if (look == DNS_LOOK_BAD || look == DNS_LOOK_SHORT)

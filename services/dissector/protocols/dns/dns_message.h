@@ -19,7 +19,7 @@
 enum dns_section { DNS_SECTION_QUESTION, DNS_SECTION_ANSWER, DNS_SECTION_AUTHORITY, DNS_SECTION_ADDITIONAL, DNS_SECTIONS };
 struct dns_message {
     const uint8_t *data;
-    size_t size, records_at;        /* where the answers begin */
+    size_t size, second_at, records_at; /* where the second question and the answers begin */
     uint16_t id, flags, count[DNS_SECTIONS];
     uint16_t type, class;           /* of the first question */
     struct text_buffer name;        /* of the first question */

@@ -11,6 +11,15 @@ static int bad(struct cursor *c)
     return -EBADMSG;
 }
 
+static bool label_is_odd(const uint8_t *label, size_t size)
+{
+    static const bool usual[256] = { ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['-'] = true, ['_'] = true, ['*'] = true, ['/'] = true };
+    bool all = true;
+    for (size_t i = 0; i < size; i++)
+        all &= usual[label[i]];
+    return !all;
+}
+
 int dns_name_text(struct cursor *c, struct text_buffer *t)
 {
     struct cursor at = *c;
@@ -37,22 +46,16 @@ int dns_name_text(struct cursor *c, struct text_buffer *t)
             return bad(c);
         if (bytes > 2u + length) /* not the first */
             text_buffer_char(t, '.');
-        text_buffer_bytes(t, label, length, ".\\");
+        if (t->room - t->size >= length && !label_is_odd(label, length)) /* as nearly all: nothing to escape */
+            text_buffer_put(t, label, length);
+        else
+            text_buffer_bytes(t, label, length, ".\\");
     }
     if (bytes == 1)
         text_buffer_char(t, '.');
     if (!jumped)
         c->at = at.at;
     return 0;
-}
-
-static bool label_is_odd(const uint8_t *label, size_t size)
-{
-    static const bool usual[256] = { ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['-'] = true, ['_'] = true, ['*'] = true, ['/'] = true };
-    bool all = true;
-    for (size_t i = 0; i < size; i++)
-        all &= usual[label[i]];
-    return !all;
 }
 
 enum dns_look dns_name_pass(struct cursor *c)
