@@ -1,7 +1,8 @@
 #!/bin/bash
 # `dissector --input` beside `tshark -T fields` with the same fields, on generated captures, each on the first CPU alone; then one worker beside two, with the files between the stages.
 #   RUNS=3  CALLS=473000 (of HTTP; DNS and the mixed one are made in proportion)
-# Appends to $RESULTS: dissect KIND TOOL RUN SECONDS CPU_SECONDS PEAK_MIB PACKETS LINES; workers STAGE N RUN SECONDS ITEMS; query LEAST MEDIAN GREATEST CPU ROWS LOOKED MORE EXPRESSION. The captures are in the page cache.
+# Appends to $RESULTS: dissect KIND TOOL RUN SECONDS CPU_SECONDS PEAK_MIB PACKETS LINES; workers STAGE N RUN SECONDS ITEMS; query LEAST MEDIAN GREATEST CPU ROWS LOOKED MORE EXPRESSION;
+# query conjunctions HOW_MANY MS EXPRESSION MS EXPRESSION (the slowest with rows, and without). The captures are in the page cache.
 . "$(dirname "$0")/bench.sh"
 need_command tshark
 need_built "$BIN/dissector" "$TOOLS/calls" "$TOOLS/cpu_run" "$TOOLS/dissect_stages" "$TOOLS/database_bench" "$TOOLS/query_bench"

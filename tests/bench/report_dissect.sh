@@ -55,7 +55,11 @@ of 4,096 entries at a time say which of them are read, after zones that cannot m
 | expression | first page, ms | rows | entries looked at | more? |
 |---|---|---|---|---|
 END
-    awk -F'\t' '$1 == "query" { e = $9; gsub(/\|/, "\\|", e); printf "| `%s` | %s / %s / %s | %s | %s | %s |\n", e == "" ? " " : e, $2, $3, $4, $6, $7, $8 }' "$results"
+    awk -F'\t' '$1 == "query" && $2 != "conjunctions" { e = $9; gsub(/\|/, "\\|", e); printf "| `%s` | %s / %s / %s | %s | %s | %s |\n", e == "" ? " " : e, $2, $3, $4, $6, $7, $8 }' "$results"
+    echo
+    awk -F'\t' '$1 == "query" && $2 == "conjunctions" {
+        printf "Beside these, %d filters and conjunctions: each, every two and every three of different kinds (protocol, time, status, namespace, pod, path), with values that are common, rare, absent or never seen together, and some of all six.\n\n", $3
+        printf "- slowest first page with rows, ms: %s (`%s`)\n- slowest without any, ms: %s (`%s`)\n", $4, $5, $6, $7 }' "$results"
     echo
 else
     kept query

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "mem/cleanup.h"
 #include "services/dissector/query/plan_internal.h"
+#include "services/dissector/query/plan_sets.h"
 #include "services/dissector/query/plan_slices.h"
 #include "services/dissector/query/select.h"
 
@@ -48,12 +49,16 @@ static bool write_error(struct sql *sql, const struct comparison *comparison)
 
 static bool write_peers(struct sql *sql, const struct query_plan_context *c, const struct node *n)
 {
-    struct peers peers;
-    if (!query_plan_peers_of(c, n, false, &peers) || peers.count > (int64_t)PLAN_PEERS_MAX)
+    const struct plan_set *set = plan_sets_find(c, n, false);
+    if (!set || (set->column != SLICE_SRC && set->column != SLICE_DST) || set->count > (int64_t)PLAN_PEERS_MAX || !set->table)
         return false;
-    const char *side = peers.src ? "src" : "dst";
+    const char *side = set->column == SLICE_SRC ? "src" : "dst", *comma = "";
     sql_format(sql, "SELECT id FROM entry INDEXED BY entry_%s WHERE %s IN (", side, side);
-    select_write_peers(sql, c->vocabulary, "id", n, peers.src, false);
+    for (int64_t id = set->least; id <= set->greatest; id++)
+        if (set->table[id]) {
+            sql_format(sql, "%s%lld", comma, (long long)id);
+            comma = ", ";
+        }
     sql_put(sql, ")");
     return true;
 }
@@ -74,12 +79,11 @@ static bool write_connection(struct sql *sql, int64_t number)
     return true;
 }
 
-bool query_plan_write_probe(struct sql *sql, const struct query_file *file, const struct vocabulary *vocabulary, const struct node *n, int64_t first, int64_t last)
+bool query_plan_write_probe(struct sql *sql, const struct query_plan_context *c, const struct node *n, int64_t first, int64_t last)
 {
-    struct query_plan_context c = { file, vocabulary };
     struct comparison comparison;
     int64_t least, greatest;
-    uint64_t set = query_plan_protocols_of(&c, n);
+    uint64_t set = query_plan_protocols_of(c, n);
     bool fits, compares = query_plan_comparison(n, &comparison) && comparison.variable->zone;
     if (set)
         fits = write_rare(sql, set);
@@ -87,10 +91,10 @@ bool query_plan_write_probe(struct sql *sql, const struct query_file *file, cons
         fits = write_connection(sql, comparison.literal->number);
     else if (compares && strcmp(comparison.variable->zone, "status") == 0)
         fits = write_error(sql, &comparison);
-    else if (query_plan_path_range(&c, n, &least, &greatest))
+    else if (query_plan_path_range(c, n, &least, &greatest))
         fits = write_path(sql, least, greatest);
     else
-        fits = write_peers(sql, &c, n);
+        fits = write_peers(sql, c, n);
     if (fits)
         write_ids(sql, first, last);
     return fits;
@@ -109,7 +113,7 @@ static int64_t probe(const struct query_plan_context *c, const struct node *n, i
     MEM_CLEANUP(sql_finalize_p) sqlite3_stmt *statement = NULL;
     uint32_t count = 0;
     int r;
-    if (!query_plan_write_probe(&sql, c->file, c->vocabulary, n, first, last))
+    if (!query_plan_write_probe(&sql, c, n, first, last))
         return PLAN_CANDIDATES_MAX + 1;
     r = sql_prepare(c->file->db, &sql, &statement);
     if (r < 0)
@@ -167,7 +171,7 @@ static int find_zones(const struct query_plan_context *c, const struct node *roo
 {
     MEM_CLEANUP(sql_free) struct sql sql = { 0 };
     MEM_CLEANUP(sql_finalize_p) sqlite3_stmt *statement = NULL;
-    query_plan_write_zones(&sql, c->file, c->vocabulary, root, first, last);
+    query_plan_write_zones(&sql, c, root, first, last);
     int r = sql_prepare(c->file->db, &sql, &statement);
     if (r < 0)
         return r;
@@ -182,13 +186,16 @@ static int find_zones(const struct query_plan_context *c, const struct node *roo
 
 int query_plan_make(const struct query_file *file, const struct vocabulary *vocabulary, const struct node *root, int64_t first, int64_t last, struct query_plan *ret)
 {
-    struct query_plan_context c = { file, vocabulary };
     memset(ret, 0, sizeof *ret);
     if (first > last)
         return 0;
+    struct query_plan_context c = { file, vocabulary, calloc(1, sizeof *c.sets) };
+    ret->sets = c.sets;
+    if (!c.sets)
+        return -ENOMEM;
     int r = root ? probe_all(&c, root, first, last, ret) : 0;
     if (r == 0 && !ret->listed)
-        r = slices_make(file, vocabulary, root, &ret->slices);
+        r = slices_make(&c, root, &ret->slices);
     return r < 0 || ret->listed ? r : find_zones(&c, root, first, last, ret);
 }
 
@@ -196,7 +203,9 @@ void query_plan_free(struct query_plan *p)
 {
     free(p->ids);
     slices_free(p->slices);
+    plan_sets_free(p->sets);
     p->slices = NULL;
+    p->sets = NULL;
     p->ids = NULL;
     p->ids_count = 0;
 }

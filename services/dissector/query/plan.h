@@ -14,6 +14,7 @@
 #define PLAN_ZONES_MAX 1024u            /* of a file: DATABASE_PART_ROWS / DATABASE_ZONE_ROWS are 245 */
 
 struct slices;
+struct plan_sets;
 /* zone: the number of the zone in which all of it lies, and that zone's first id and length; 0: it is no zone, or several. */
 struct query_plan_range { int64_t first, last, zone, zone_first, zone_rows; };
 struct query_plan {
@@ -23,13 +24,16 @@ struct query_plan {
     struct query_plan_range ranges[PLAN_ZONES_MAX]; /* ascending, apart */
     uint32_t ranges_count;
     struct slices *slices;              /* which ids of a range; NULL: all may be. Each range is then of one zone */
+    struct plan_sets *sets;             /* of the names that conditions are true of */
 };
 /* Within ids first..last. root may be NULL. -EIO (sqlite3_errmsg), -ENOMEM. query_plan_free afterwards, also on failure. */
 int query_plan_make(const struct query_file *file, const struct vocabulary *vocabulary, const struct node *root, int64_t first, int64_t last, struct query_plan *ret);
 void query_plan_free(struct query_plan *plan);
 
+/* What the parts of a plan are made from; sets: plan_sets.h. */
+struct query_plan_context { const struct query_file *file; const struct vocabulary *vocabulary; struct plan_sets *sets; };
 /* "SELECT id FROM entry INDEXED BY ... WHERE ..." for what one conjunct leads to; false: no index serves it. */
-bool query_plan_write_probe(struct sql *sql, const struct query_file *file, const struct vocabulary *vocabulary, const struct node *conjunct, int64_t first, int64_t last);
+bool query_plan_write_probe(struct sql *sql, const struct query_plan_context *context, const struct node *conjunct, int64_t first, int64_t last);
 /* "SELECT first, last, id FROM zone WHERE ...": zones that may hold what satisfies the expression. */
-void query_plan_write_zones(struct sql *sql, const struct query_file *file, const struct vocabulary *vocabulary, const struct node *root, int64_t first, int64_t last);
+void query_plan_write_zones(struct sql *sql, const struct query_plan_context *context, const struct node *root, int64_t first, int64_t last);
 #endif

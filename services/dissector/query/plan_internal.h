@@ -3,8 +3,6 @@
 #define DISSECTOR_QUERY_PLAN_INTERNAL_H
 #include "services/dissector/query/plan.h"
 
-struct query_plan_context { const struct query_file *file; const struct vocabulary *vocabulary; };
-
 /* variable op literal; turned round where it is written the other way. */
 struct comparison { const struct variable *variable; const struct node *literal; enum operator op; };
 bool query_plan_comparison(const struct node *n, struct comparison *ret);
@@ -17,7 +15,6 @@ unsigned query_plan_protocol_bit(int64_t id);
 
 /* path == "..." or path.startsWith("..."): a range of path numbers. */
 bool query_plan_path_range(const struct query_plan_context *c, const struct node *n, int64_t *ret_first, int64_t *ret_last);
-/* What asks for one endpoint only: the endpoints for which it is true. */
-struct peers { bool src; int64_t count, least, greatest; };
-bool query_plan_peers_of(const struct query_plan_context *c, const struct node *n, bool negated, struct peers *ret);
+/* "text" in namespaces and the like, where text is not "", which is in none. */
+bool query_plan_is_in_set(const struct node *n);
 #endif

@@ -22,13 +22,12 @@ void slices_free(struct slices *s)
     if (!s)
         return;
     sqlite3_finalize(s->read);
-    slices_tests_free(&s->tests);
     free(s);
 }
 
 static void slices_free_p(struct slices **s) { slices_free(*s); }
 
-int slices_make(const struct query_file *file, const struct vocabulary *vocabulary, const struct node *root, struct slices **ret)
+int slices_make(const struct query_plan_context *c, const struct node *root, struct slices **ret)
 {
     *ret = NULL;
     if (!root)
@@ -36,12 +35,12 @@ int slices_make(const struct query_file *file, const struct vocabulary *vocabula
     MEM_CLEANUP(slices_free_p) struct slices *s = calloc(1, sizeof *s);
     if (!s)
         return -ENOMEM;
-    if (sqlite3_prepare_v2(file->db, "SELECT least, width, packed FROM slice WHERE id = ?", -1, &s->read, NULL) != SQLITE_OK)
-        return sqlite3_errcode(file->db) == SQLITE_ERROR ? 0 : -EIO; /* a file without this table */
-    int r = slices_tests_make(&(struct query_plan_context){ file, vocabulary }, root, &s->tests);
-    if (r == 0 && s->tests.nodes[s->tests.root].kind != SLICES_ALL)
+    if (sqlite3_prepare_v2(c->file->db, "SELECT least, width, packed FROM slice WHERE id = ?", -1, &s->read, NULL) != SQLITE_OK)
+        return sqlite3_errcode(c->file->db) == SQLITE_ERROR ? 0 : -EIO; /* a file without this table */
+    slices_tests_make(c, root, &s->tests);
+    if (s->tests.nodes[s->tests.root].kind != SLICES_ALL)
         *ret = mem_take(s);
-    return r;
+    return 0;
 }
 
 static bool unpack(const uint8_t *packed, int64_t width, uint32_t rows, uint32_t numbers[DATABASE_ZONE_ROWS])

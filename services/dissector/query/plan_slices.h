@@ -10,12 +10,10 @@
 
 #define SLICES_NODES_MAX 128u           /* of the tree of tests; what does not fit is taken to be true */
 #define SLICES_NESTING_MAX 6u           /* of || in || by way of &&: each takes 8 KiB of stack */
-#define SLICES_IDS_MAX (16u << 20)      /* names of one column: a table has a byte for each */
-#define SLICES_PATHS_MAX 50000u         /* with more, only what path_range finds by bisection is a test: to ask each would take longer than the first page may */
 
 struct slices;
-/* Borrows the file, which has the tables of names and `slice`. *ret NULL: slices tell nothing of this expression, or the file has none. root may be NULL. -EIO (sqlite3_errmsg), -ENOMEM. */
-int slices_make(const struct query_file *file, const struct vocabulary *vocabulary, const struct node *root, struct slices **ret);
+/* Borrows the context's file and sets. *ret NULL: slices tell nothing of this expression, or the file has none. root may be NULL. -EIO (sqlite3_errmsg), -ENOMEM. */
+int slices_make(const struct query_plan_context *context, const struct node *root, struct slices **ret);
 void slices_free(struct slices *slices); /* NULL is fine */
 /* Those of range's ids, which lie in its zone, that may satisfy the expression, ascending. *ret_known false: the file has no slices of this zone that are whole, so all of them may. -EIO. */
 int slices_candidates(struct slices *slices, const struct query_plan_range *range, int64_t ret_ids[DATABASE_ZONE_ROWS], uint32_t *ret_count, bool *ret_known);

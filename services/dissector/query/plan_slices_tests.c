@@ -1,14 +1,11 @@
 #include "services/dissector/query/plan_slices_tests.h"
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include "mem/cleanup.h"
-#include "services/dissector/query/select.h"
+#include "services/dissector/query/plan_sets.h"
+#include "services/dissector/query/translate.h"
 
 #define NUMBER_LEAST (-(INT64_C(1) << 33))      /* beyond what slices hold, to either side */
 #define NUMBER_GREATEST (INT64_C(1) << 33)
 #define LIST_MAX 16u                            /* numbers of a list that are tests of their own */
-#define TABLE_FIRST 1024
 
 static uint16_t new_node(struct slices_tests *t, struct slices_node node)
 {
@@ -16,18 +13,11 @@ static uint16_t new_node(struct slices_tests *t, struct slices_node node)
     return t->count++;
 }
 
-void slices_tests_free(struct slices_tests *t)
-{
-    for (uint16_t i = 0; i < t->count; i++)
-        free(t->nodes[i].table);
-    t->count = 0;
-}
-
-struct maker { const struct query_plan_context *context; struct slices_tests *tests; unsigned nesting; int failed; };
+struct maker { const struct query_plan_context *context; struct slices_tests *tests; unsigned nesting; };
 
 #define ALL 0   /* the node that tells nothing */
 static bool is_all(const struct maker *m, uint16_t node) { return m->tests->nodes[node].kind == SLICES_ALL; }
-static bool has_room(const struct maker *m) { return m->failed == 0 && m->tests->count + LIST_MAX + 3 < SLICES_NODES_MAX; }
+static bool has_room(const struct maker *m) { return m->tests->count + LIST_MAX + 3 < SLICES_NODES_MAX; }
 
 static uint16_t range(struct maker *m, enum slice_column column, int64_t least, int64_t greatest, bool negated)
 {
@@ -36,83 +26,9 @@ static uint16_t range(struct maker *m, enum slice_column column, int64_t least, 
     return new_node(m->tests, (struct slices_node){ .kind = SLICES_RANGE, .column = column, .least = least, .greatest = greatest, .negated = negated });
 }
 
-static int table_put(uint8_t **table, int64_t *room, int64_t id)
+static uint16_t table(struct maker *m, enum slice_column column, const struct plan_set *set)
 {
-    if (id >= *room) {
-        int64_t grown_room = *room ? *room : TABLE_FIRST;
-        while (grown_room <= id)
-            grown_room *= 2;
-        uint8_t *grown = realloc(*table, (size_t)grown_room);
-        if (!grown)
-            return -ENOMEM;
-        memset(grown + *room, 0, (size_t)(grown_room - *room));
-        *table = grown;
-        *room = grown_room;
-    }
-    (*table)[id] = 1;
-    return 0;
-}
-
-/* The numbers that a statement gives, as a table. Freed with the tests. */
-static uint16_t table(struct maker *m, enum slice_column column, const struct sql *sql)
-{
-    MEM_CLEANUP(sql_finalize_p) sqlite3_stmt *statement = NULL;
-    uint16_t node = new_node(m->tests, (struct slices_node){ .kind = SLICES_TABLE, .column = column });
-    struct slices_node *n = &m->tests->nodes[node];
-    int r = sql_prepare(m->context->file->db, sql, &statement), step = SQLITE_DONE;
-    while (r == 0 && (step = sqlite3_step(statement)) == SQLITE_ROW) {
-        int64_t id = sqlite3_column_int64(statement, 0);
-        if (id >= (int64_t)SLICES_IDS_MAX)
-            n->kind = SLICES_ALL;
-        else if (id >= 0)
-            r = table_put(&n->table, &n->table_size, id);
-    }
-    m->failed = r < 0 ? r : step != SQLITE_DONE ? -EIO : 0;
-    return node;
-}
-
-enum { OF_NOTHING = 0, OF_PROTOCOL = 1, OF_PATH = 2, OF_SRC = 4, OF_DST = 8, OF_MORE = 16 };
-
-/* The names that an expression reads. */
-static unsigned names_of(const struct node *n)
-{
-    unsigned names = OF_NOTHING;
-    if (n->kind == NODE_VARIABLE) {
-        const struct variable *v = n->variable;
-        return v->place == VARIABLE_FLAG || (v->place == VARIABLE_ENTRY && v->any_case) ? OF_PROTOCOL : v->place == VARIABLE_PATH ? OF_PATH : v->src ? OF_SRC : v->dst ? OF_DST : v->place == VARIABLE_RESERVED ? OF_NOTHING : OF_MORE;
-    }
-    for (const struct node *child = n->first; child; child = child->next)
-        names |= names_of(child);
-    return names;
-}
-
-static bool paths_are_few(struct maker *m)
-{
-    MEM_CLEANUP(sql_finalize_p) sqlite3_stmt *statement = NULL;
-    if (sqlite3_prepare_v2(m->context->file->db, "SELECT MAX(id) FROM path", -1, &statement, NULL) != SQLITE_OK || sqlite3_step(statement) != SQLITE_ROW)
-        return false;
-    return sqlite3_column_int64(statement, 0) < (int64_t)SLICES_PATHS_MAX;
-}
-
-/* An expression that reads nothing but one column's name: asked of every name once. */
-static uint16_t names(struct maker *m, const struct node *n, bool negated)
-{
-    MEM_CLEANUP(sql_free) struct sql sql = { 0 };
-    const struct query_plan_context *c = m->context;
-    switch (names_of(n)) {
-    case OF_SRC: case OF_DST: {
-        bool src = names_of(n) == OF_SRC;
-        select_write_peers(&sql, c->vocabulary, "id", n, src, negated);
-        return table(m, src ? SLICE_SRC : SLICE_DST, &sql);
-    }
-    case OF_PROTOCOL: select_write_names(&sql, c->vocabulary, c->file->db, "protocol", n, negated); return table(m, SLICE_PROTOCOL, &sql);
-    case OF_PATH:
-        if (!paths_are_few(m))
-            return ALL;
-        select_write_names(&sql, c->vocabulary, c->file->db, "path", n, negated);
-        return table(m, SLICE_PATH, &sql);
-    default: return ALL;
-    }
+    return set && set->table ? new_node(m->tests, (struct slices_node){ .kind = SLICES_TABLE, .column = column, .table = set->table, .table_size = set->table_size }) : ALL;
 }
 
 static uint16_t status(struct maker *m, const struct comparison *c, bool negated)
@@ -147,17 +63,14 @@ static uint16_t status_in(struct maker *m, const struct node *list, bool negated
 }
 
 /* "text" in namespaces: that of either endpoint. */
-static uint16_t in_set(struct maker *m, const struct node *text, const struct variable *set, bool negated)
+static uint16_t in_set(struct maker *m, const struct node *n, bool negated)
 {
-    uint16_t row = new_node(m->tests, (struct slices_node){ .kind = negated ? SLICES_AND : SLICES_OR }), *place = &m->tests->nodes[row].first;
-    for (int src = 0; src < 2 && m->failed == 0; src++) {
-        MEM_CLEANUP(sql_free) struct sql sql = { 0 };
-        sql_put(&sql, "SELECT id FROM peer WHERE ");
-        sql_bind_text(&sql, text->text, text->size);
-        sql_format(&sql, negated ? " NOT IN (%s)" : " IN (%s)", set->peer_columns);
-        *place = table(m, src ? SLICE_SRC : SLICE_DST, &sql);
-        place = &m->tests->nodes[*place].next;
-    }
+    const struct plan_set *set = plan_sets_find_in(m->context, n, negated);
+    if (!set || !set->table)
+        return ALL;
+    uint16_t row = new_node(m->tests, (struct slices_node){ .kind = negated ? SLICES_AND : SLICES_OR }), src = table(m, SLICE_SRC, set);
+    m->tests->nodes[row].first = src;
+    m->tests->nodes[src].next = table(m, SLICE_DST, set);
     return row;
 }
 
@@ -173,10 +86,11 @@ static uint16_t leaf(struct maker *m, const struct node *n, bool negated)
         const struct node *a = n->first, *b = a->next;
         if (is_status(a) && b->kind == NODE_LIST)
             return status_in(m, b, negated);
-        if (a->kind == NODE_LITERAL && a->size && b->kind == NODE_VARIABLE && b->variable->place == VARIABLE_SET && b->variable->peer_columns)
-            return in_set(m, a, b->variable, negated);
     }
-    return names(m, n, negated);
+    if (query_plan_is_in_set(n))
+        return in_set(m, n, negated);
+    const struct plan_set *set = plan_sets_find(m->context, n, negated);
+    return set ? table(m, set->column, set) : ALL;
 }
 
 static uint16_t make(struct maker *m, const struct node *n, bool negated);
@@ -211,17 +125,16 @@ static uint16_t make(struct maker *m, const struct node *n, bool negated)
         return ALL;
     if (n->kind == NODE_UNARY && n->op == OP_NOT)
         return make(m, n->first, !negated);
-    unsigned of = names_of(n);
-    if ((n->kind == NODE_AND || n->kind == NODE_OR) && of != OF_SRC && of != OF_DST)
+    bool src;
+    if ((n->kind == NODE_AND || n->kind == NODE_OR) && !expression_is_of_peer(n, &src))
         return m->nesting < SLICES_NESTING_MAX ? make_row(m, n, negated) : ALL;
     return n->type == TYPE_BOOL ? leaf(m, n, negated) : ALL;
 }
 
-int slices_tests_make(const struct query_plan_context *context, const struct node *root, struct slices_tests *tests)
+void slices_tests_make(const struct query_plan_context *context, const struct node *root, struct slices_tests *tests)
 {
     struct maker m = { .context = context, .tests = tests };
     tests->count = 0;
     (void)new_node(tests, (struct slices_node){ .kind = SLICES_ALL });
     tests->root = make(&m, root, false);
-    return m.failed;
 }

@@ -12,12 +12,10 @@ struct slices_node {
     bool negated;                       /* of RANGE: what lies outside */
     uint16_t first, next;               /* children; sibling; 0: none */
     int64_t least, greatest;            /* within 32 bits and a little more, so that differences never overflow */
-    uint8_t *table;                     /* of TABLE: 1 for each number that may be */
+    const uint8_t *table;               /* of TABLE: 1 for each number that may be; borrowed from the context's sets */
     int64_t table_size;
 };
 struct slices_tests { struct slices_node nodes[SLICES_NODES_MAX]; uint16_t count, root; /* node 0 is none */ };
 
-/* tests is zeroed before. slices_tests_free afterwards, also on failure. -EIO (sqlite3_errmsg), -ENOMEM. */
-int slices_tests_make(const struct query_plan_context *context, const struct node *root, struct slices_tests *tests);
-void slices_tests_free(struct slices_tests *tests);
+void slices_tests_make(const struct query_plan_context *context, const struct node *root, struct slices_tests *tests);
 #endif

@@ -5,6 +5,7 @@
 #include "services/dissector/query/check.h"
 #include "services/dissector/query/plan.h"
 #include "services/dissector/query/plan_internal.h"
+#include "services/dissector/query/plan_sets.h"
 #include "services/dissector/query/select.h"
 
 enum operator query_plan_turn(enum operator op)
@@ -64,19 +65,10 @@ bool query_plan_path_range(const struct query_plan_context *c, const struct node
     return text && database_path_range(c->file->db, text->text, text->size, exact, ret_first, ret_last) == 0;
 }
 
-bool query_plan_peers_of(const struct query_plan_context *c, const struct node *n, bool negated, struct peers *ret)
+bool query_plan_is_in_set(const struct node *n)
 {
-    MEM_CLEANUP(sql_free) struct sql sql = { 0 };
-    MEM_CLEANUP(sql_finalize_p) sqlite3_stmt *statement = NULL;
-    if (n->type != TYPE_BOOL || !expression_is_of_peer(n, &ret->src))
-        return false;
-    select_write_peers(&sql, c->vocabulary, "COUNT(*), COALESCE(MIN(id), 1), COALESCE(MAX(id), 0)", n, ret->src, negated);
-    if (sql_prepare(c->file->db, &sql, &statement) < 0 || sqlite3_step(statement) != SQLITE_ROW)
-        return false;
-    ret->count = sqlite3_column_int64(statement, 0);
-    ret->least = sqlite3_column_int64(statement, 1);
-    ret->greatest = sqlite3_column_int64(statement, 2);
-    return true;
+    const struct node *a = n->first, *set = a ? a->next : NULL;
+    return n->kind == NODE_BINARY && n->op == OP_IN && a->kind == NODE_LITERAL && a->size && set->kind == NODE_VARIABLE && set->variable->place == VARIABLE_SET && set->variable->peer_columns;
 }
 
 static void write_range(struct sql *sql, const char *column, int64_t least, int64_t greatest)
@@ -126,20 +118,13 @@ static bool write_in(struct sql *sql, const struct node *n)
 /* "text" in namespaces: one of the endpoints is among those that have it. */
 static bool write_in_set(const struct query_plan_context *c, struct sql *sql, const struct node *n)
 {
-    MEM_CLEANUP(sql_free) struct sql peers = { 0 };
-    MEM_CLEANUP(sql_finalize_p) sqlite3_stmt *statement = NULL;
-    const struct node *a = n->first, *set = a->next;
-    if (n->op != OP_IN || a->kind != NODE_LITERAL || set->kind != NODE_VARIABLE || set->variable->place != VARIABLE_SET)
-        return false;
-    sql_put(&peers, "SELECT COALESCE(MIN(id), 1), COALESCE(MAX(id), 0) FROM peer WHERE ");
-    sql_bind_text(&peers, a->text, a->size);
-    sql_format(&peers, " IN (%s)", set->variable->peer_columns);
-    if (sql_prepare(c->file->db, &peers, &statement) < 0 || sqlite3_step(statement) != SQLITE_ROW)
+    const struct plan_set *set = query_plan_is_in_set(n) ? plan_sets_find_in(c, n, false) : NULL;
+    if (!set)
         return false;
     sql_put(sql, "(");
-    write_range(sql, "src", sqlite3_column_int64(statement, 0), sqlite3_column_int64(statement, 1));
+    write_range(sql, "src", set->least, set->greatest);
     sql_put(sql, " OR ");
-    write_range(sql, "dst", sqlite3_column_int64(statement, 0), sqlite3_column_int64(statement, 1));
+    write_range(sql, "dst", set->least, set->greatest);
     sql_put(sql, ")");
     return true;
 }
@@ -172,7 +157,6 @@ static void write_row(const struct query_plan_context *c, struct sql *sql, const
 static bool write_leaf(const struct query_plan_context *c, struct sql *sql, const struct node *n, bool negated)
 {
     struct comparison comparison;
-    struct peers peers;
     int64_t first, last;
     uint64_t set = query_plan_protocols_of(c, n);
     if (set) {
@@ -187,8 +171,9 @@ static bool write_leaf(const struct query_plan_context *c, struct sql *sql, cons
         write_range(sql, "path", first, last);
         return true;
     }
-    if (query_plan_peers_of(c, n, negated, &peers)) {
-        write_range(sql, peers.src ? "src" : "dst", peers.least, peers.greatest);
+    const struct plan_set *names = plan_sets_find(c, n, negated);
+    if (names && names->column != SLICE_PROTOCOL) {
+        write_range(sql, names->column == SLICE_SRC ? "src" : names->column == SLICE_DST ? "dst" : "path", names->least, names->greatest);
         return true;
     }
     return !negated && n->kind == NODE_BINARY && (write_in(sql, n) || write_in_set(c, sql, n));
@@ -210,16 +195,15 @@ static void write_zone(const struct query_plan_context *c, struct sql *sql, cons
         sql_put(sql, "1");
 }
 
-void query_plan_write_zones(struct sql *sql, const struct query_file *file, const struct vocabulary *vocabulary, const struct node *root, int64_t first, int64_t last)
+void query_plan_write_zones(struct sql *sql, const struct query_plan_context *c, const struct node *root, int64_t first, int64_t last)
 {
-    struct query_plan_context c = { file, vocabulary };
     sql_put(sql, "SELECT first, last, id FROM zone WHERE last >= ");
     sql_bind_int(sql, first);
     sql_put(sql, " AND first <= ");
     sql_bind_int(sql, last);
     if (root) {
         sql_put(sql, " AND ");
-        write_zone(&c, sql, root, false);
+        write_zone(c, sql, root, false);
     }
     sql_put(sql, " ORDER BY id");
 }

@@ -43,10 +43,10 @@ void select_write_names(struct sql *sql, const struct vocabulary *vocabulary, sq
 }
 
 /* What asks for one endpoint only is asked of the endpoints, once, and not of every entry; but where entries are listed, they are fewer. */
-static void write_condition(struct translation *t, const struct node *n, enum select_from from)
+static void write_condition(struct translation *t, const struct node *n)
 {
     bool src;
-    if (from == SELECT_LISTED || !expression_is_of_peer(n, &src)) {
+    if (t->few || !expression_is_of_peer(n, &src)) {
         translate(t, n);
         return;
     }
@@ -78,7 +78,7 @@ void select_write(struct sql *sql, const struct select *select, struct select_pa
     const struct node *conjuncts[SELECT_CONJUNCTS_MAX];
     unsigned count = select_conjuncts(select->root, conjuncts);
     struct sql where = { 0 };
-    struct translation t = { .sql = sql, .vocabulary = select->vocabulary, .paths = select->paths };
+    struct translation t = { .sql = sql, .vocabulary = select->vocabulary, .paths = select->paths, .few = select->from == SELECT_LISTED };
     sql_put(sql, "SELECT entry.id");
     for (uint32_t i = 0; i < select->fields_count; i++) {
         sql_put(sql, ", ");
@@ -96,7 +96,7 @@ void select_write(struct sql *sql, const struct select *select, struct select_pa
     sql_put(&where, " WHERE 1");
     for (unsigned i = 0; i < count; i++) {
         sql_put(&where, " AND ");
-        write_condition(&t, conjuncts[i], select->from);
+        write_condition(&t, conjuncts[i]);
     }
     write_ids(&where, select->from, ret);
     sql_put(&where, " ORDER BY entry.id");

@@ -11,6 +11,7 @@ struct translation {
     struct sql *sql;
     const struct vocabulary *vocabulary;
     sqlite3 *paths;                         /* the database whose path numbers may be written instead of names; NULL: they may change */
+    bool few;                               /* entries are fewer than endpoints: what asks for these is asked of each entry's, not of all first */
     const struct detail *details[TRANSLATION_DETAILS_MAX]; /* those whose tables the expression reads */
     uint32_t details_count;
     uint32_t map_loops;                     /* bit: the loop runs over the keys of a map */

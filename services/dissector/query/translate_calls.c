@@ -106,6 +106,12 @@ static void in_peers(struct translation *t, const struct node *text, const struc
         sql_put(t->sql, "0");
         return;
     }
+    if (t->few) {
+        sql_put(t->sql, "COALESCE(");
+        translate(t, text);
+        sql_format(t->sql, " IN (%s), 0)", set->sql);
+        return;
+    }
     sql_put(t->sql, "(entry.src IN (SELECT id FROM peer WHERE ");
     translate(t, text);
     sql_format(t->sql, " IN (%s)) OR entry.dst IN (SELECT id FROM peer WHERE ", set->peer_columns);

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "services/dissector/query/check.h"
-#include "services/dissector/query/plan.h"
+#include "services/dissector/query/plan_sets.h"
 #include "services/dissector/query/select.h"
 #include "small_database.h"
 
@@ -84,7 +84,8 @@ static void probes_use_their_index(void **state)
         struct sql sql = { 0 };
         char plan[2048];
         parse(f, samples[i].expression, &e);
-        bool fits = query_plan_write_probe(&sql, &f->file, &f->vocabulary, e.root, 1, 8);
+        struct query_plan_context context = { &f->file, &f->vocabulary, calloc(1, sizeof *context.sets) };
+        bool fits = query_plan_write_probe(&sql, &context, e.root, 1, 8);
         if (fits != (samples[i].plan != NULL))
             fail_msg("%s: %d", samples[i].expression, fits);
         if (fits) {
@@ -92,6 +93,7 @@ static void probes_use_their_index(void **state)
             if (!strstr(plan, samples[i].plan) || strstr(plan, "SCAN entry") || strstr(plan, "TEMP B-TREE"))
                 fail_msg("%s: %s", samples[i].expression, plan);
         }
+        plan_sets_free(context.sets);
         sql_free(&sql);
         expression_free(&e);
     }

@@ -12,6 +12,7 @@
 
 #include "services/dissector/database/sqlite_output.h"
 #include "services/dissector/query/check.h"
+#include "services/dissector/query/plan_sets.h"
 #include "services/dissector/query/plan_slices.h"
 #include "services/dissector/query/query.h"
 #include "small_database.h"
@@ -302,7 +303,8 @@ static uint32_t candidates(const struct fixture *f, const struct query_file *fil
     bool known;
     assert_int_equal(expression_parse(text, strlen(text), &e, &error), 0);
     assert_int_equal(expression_check(&e, &f->vocabulary, 0, &error), 0);
-    assert_int_equal(slices_make(file, &f->vocabulary, e.root, &slices), 0);
+    struct query_plan_context context = { file, &f->vocabulary, calloc(1, sizeof *context.sets) };
+    assert_int_equal(slices_make(&context, e.root, &slices), 0);
     *ret_made = slices != NULL;
     if (slices) {
         const struct query_plan_range range = { .first = 4097 + 10, .last = 8192 - 20, .zone = 2, .zone_first = 4097, .zone_rows = 4096 };
@@ -312,6 +314,7 @@ static uint32_t candidates(const struct fixture *f, const struct query_file *fil
             assert_in_range(ids[i], i ? ids[i - 1] + 1 : range.first, range.last);
     }
     slices_free(slices);
+    plan_sets_free(context.sets);
     expression_free(&e);
     return count;
 }

@@ -1,0 +1,131 @@
+#include "services/dissector/query/plan_sets.h"
+#include <stdlib.h>
+#include <string.h>
+#include "services/dissector/query/select.h"
+
+#define TABLE_FIRST 1024
+
+void plan_sets_free(struct plan_sets *sets)
+{
+    if (!sets)
+        return;
+    for (uint32_t i = 0; i < sets->count; i++)
+        free(sets->sets[i].table);
+    free(sets);
+}
+
+static bool put(struct plan_set *set, int64_t id)
+{
+    if (id >= set->table_size) {
+        int64_t size = set->table_size ? set->table_size : TABLE_FIRST;
+        while (size <= id)
+            size *= 2;
+        uint8_t *grown = realloc(set->table, (size_t)size);
+        if (!grown)
+            return false;
+        memset(grown + set->table_size, 0, (size_t)(size - set->table_size));
+        set->table = grown;
+        set->table_size = size;
+    }
+    set->table[id] = 1;
+    return true;
+}
+
+/* False: no memory, or the file's fault. */
+static bool read_ids(const struct query_plan_context *c, const struct sql *sql, struct plan_set *set)
+{
+    sqlite3_stmt *statement = NULL;
+    bool fine = sql_prepare(c->file->db, sql, &statement) == 0 && put(set, 0), small = true;
+    int step = SQLITE_DONE;
+    if (fine)
+        set->table[0] = 0; /* so that there is a table, whatever is in it */
+    while (fine && (step = sqlite3_step(statement)) == SQLITE_ROW) {
+        int64_t id = sqlite3_column_int64(statement, 0);
+        set->least = set->count == 0 || id < set->least ? id : set->least;
+        set->greatest = set->count == 0 || id > set->greatest ? id : set->greatest;
+        set->count++;
+        small = small && id >= 0 && id < (int64_t)PLAN_SET_IDS_MAX;
+        fine = !small || put(set, id);
+    }
+    sqlite3_finalize(statement);
+    if (!small) {
+        free(set->table);
+        set->table = NULL;
+    }
+    return fine && step == SQLITE_DONE;
+}
+
+static const struct plan_set *find(const struct query_plan_context *c, const struct node *n, enum slice_column column, bool negated)
+{
+    for (uint32_t i = 0; i < c->sets->count; i++)
+        if (c->sets->sets[i].n == n && c->sets->sets[i].column == column && c->sets->sets[i].negated == negated)
+            return &c->sets->sets[i];
+    return NULL;
+}
+
+/* Runs the statement, frees it, and keeps what it gives. */
+static const struct plan_set *keep(const struct query_plan_context *c, struct sql *sql, const struct node *n, enum slice_column column, bool negated)
+{
+    struct plan_set set = { .n = n, .column = column, .negated = negated, .least = 1 };
+    bool fine = c->sets->count < PLAN_SETS_MAX && read_ids(c, sql, &set);
+    sql_free(sql);
+    if (!fine) {
+        free(set.table);
+        return NULL;
+    }
+    c->sets->sets[c->sets->count] = set;
+    return &c->sets->sets[c->sets->count++];
+}
+
+enum { OF_NOTHING = 0, OF_PROTOCOL = 1, OF_PATH = 2, OF_SRC = 4, OF_DST = 8, OF_MORE = 16 };
+
+/* The names that an expression reads. */
+static unsigned names_of(const struct node *n)
+{
+    unsigned names = OF_NOTHING;
+    if (n->kind == NODE_VARIABLE) {
+        const struct variable *v = n->variable;
+        return v->place == VARIABLE_FLAG || (v->place == VARIABLE_ENTRY && v->any_case) ? OF_PROTOCOL : v->place == VARIABLE_PATH ? OF_PATH : v->src ? OF_SRC : v->dst ? OF_DST : v->place == VARIABLE_RESERVED ? OF_NOTHING : OF_MORE;
+    }
+    for (const struct node *child = n->first; child; child = child->next)
+        names |= names_of(child);
+    return names;
+}
+
+static bool paths_are_few(const struct query_plan_context *c)
+{
+    sqlite3_stmt *statement = NULL;
+    bool few = sqlite3_prepare_v2(c->file->db, "SELECT MAX(id) FROM path", -1, &statement, NULL) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_int64(statement, 0) < (int64_t)PLAN_SET_PATHS_MAX;
+    sqlite3_finalize(statement);
+    return few;
+}
+
+const struct plan_set *plan_sets_find(const struct query_plan_context *c, const struct node *n, bool negated)
+{
+    unsigned names = n->type == TYPE_BOOL ? names_of(n) : OF_MORE;
+    if (names != OF_SRC && names != OF_DST && names != OF_PROTOCOL && names != OF_PATH)
+        return NULL;
+    enum slice_column column = names == OF_SRC ? SLICE_SRC : names == OF_DST ? SLICE_DST : names == OF_PROTOCOL ? SLICE_PROTOCOL : SLICE_PATH;
+    const struct plan_set *found = find(c, n, column, negated);
+    struct sql sql = { 0 };
+    if (found || (column == SLICE_PATH && !paths_are_few(c)))
+        return found;
+    if (names == OF_SRC || names == OF_DST)
+        select_write_peers(&sql, c->vocabulary, "id", n, names == OF_SRC, negated);
+    else
+        select_write_names(&sql, c->vocabulary, c->file->db, names == OF_PROTOCOL ? "protocol" : "path", n, negated);
+    return keep(c, &sql, n, column, negated);
+}
+
+const struct plan_set *plan_sets_find_in(const struct query_plan_context *c, const struct node *n, bool negated)
+{
+    const struct plan_set *found = find(c, n, SLICE_SRC, negated);
+    const struct node *text = n->first;
+    struct sql sql = { 0 };
+    if (found)
+        return found;
+    sql_put(&sql, "SELECT id FROM peer WHERE ");
+    sql_bind_text(&sql, text->text, text->size);
+    sql_format(&sql, negated ? " NOT IN (%s)" : " IN (%s)", text->next->variable->peer_columns);
+    return keep(c, &sql, n, SLICE_SRC, negated);
+}
