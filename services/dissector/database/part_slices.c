@@ -13,10 +13,11 @@ static void collect(const struct entries *e, uint64_t first, uint64_t past, stru
         ret->values[SLICE_SRC][i - first] = row->src;
         ret->values[SLICE_DST][i - first] = row->dst;
         ret->values[SLICE_PATH][i - first] = row->path;
+        ret->values[SLICE_ID][i - first] = (int64_t)row->id;
     }
 }
 
-/* All of these are 32-bit numbers in the rows, so their differences fit four bytes. */
+/* The span fits four bytes. */
 static uint32_t pack(const int64_t *values, size_t count, int64_t least, uint64_t span, uint8_t *ret)
 {
     if (span == 0)
@@ -46,11 +47,12 @@ int part_write_slices(struct part_table *table, const struct entries *e, uint64_
     uint8_t packed[DATABASE_ZONE_ROWS * 4];
     size_t count = past - first;
     int64_t zone = (int64_t)(first / DATABASE_ZONE_ROWS) + 1;
-    int r = 0;
-    if (entries_row(e, past - 1)->id - entries_row(e, first)->id != count - 1)
-        return 0; /* holes: the place would not tell the id */
+    uint64_t span = entries_row(e, past - 1)->id - entries_row(e, first)->id;
+    int r = 0, columns_count = span == count - 1 ? SLICE_ID : SLICE_COLUMNS; /* with holes the place does not tell the id */
+    if (span > UINT32_MAX)
+        return 0; /* no file has such holes; the other columns are 32-bit numbers */
     collect(e, first, past, &slices);
-    for (int column = 0; column < SLICE_COLUMNS && r == 0; column++) {
+    for (int column = 0; column < columns_count && r == 0; column++) {
         const int64_t *values = slices.values[column];
         int64_t least = values[0], greatest = values[0];
         for (size_t i = 1; i < count; i++) {

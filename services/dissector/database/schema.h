@@ -20,9 +20,10 @@
  *        first, last                        ids of entry, both inside
  *        timestamp_least, timestamp_greatest, and the same of status, elapsed, duration, src, dst, path, connection
  *        protocols)                         bit N: an entry of protocol N is there; bit 62: one of 62 or above
- *   slice(id INTEGER PRIMARY KEY            zone.id * 8 + column: 0 protocol, 1 status, 2 src, 3 dst, 4 path of the zone's entries, one behind the other, so that a filter on these reads a byte or two of an entry and not its row
- *         least, width, packed)             entry zone.first + i has the value least + the little-endian number of `width` bytes (0, 1, 2 or 4) at packed[i * width]; none for a zone whose ids have holes. What is derived from
- *                                           entry and nothing else: readers may ignore it
+ *   slice(id INTEGER PRIMARY KEY            zone.id * 8 + column: 0 protocol, 1 status, 2 src, 3 dst, 4 path of the zone's entries, one behind the other, so that a filter on these reads a byte or two of an entry and not its row;
+ *                                           5 id, only where the zone's ids have holes
+ *         least, width, packed)             the zone's entry i (from 0; without holes, zone.first + i) has the value least + the little-endian number of `width` bytes (0, 1, 2 or 4) at packed[i * width]. Derived from entry and nothing else: readers
+ *                                           may ignore it
  *   info(name, value)                       schema_version, entries, part, parts, sha256 (database/digest.h); in part 1 also sha256_all, over the parts' digests as bytes, and the counters, by name (where a name is taken,
  *                                           the first meaning stays)
  *   calls                                   view: one column per name of the vocabulary ("src.pod.name" and so on), what is missing filled with its default; also timestamp_ns, and
@@ -40,7 +41,7 @@
 #define DATABASE_SCHEMA_VERSION 1
 #define DATABASE_ZONE_ROWS 4096
 #define DATABASE_SLICE_STEP 8           /* slice.id = zone.id * this + enum slice_column */
-enum slice_column { SLICE_PROTOCOL, SLICE_STATUS, SLICE_SRC, SLICE_DST, SLICE_PATH, SLICE_COLUMNS };
+enum slice_column { SLICE_PROTOCOL, SLICE_STATUS, SLICE_SRC, SLICE_DST, SLICE_PATH, SLICE_ID, SLICE_COLUMNS };
 #define DATABASE_PART_ROWS 1000000      /* entries of one file; further ones go into part files: NAME, NAME.part-2, ... */
 #define DATABASE_PAGE_BYTES 16384
 #define DATABASE_APPLICATION_ID 0x544c4442 /* "TLDB" */

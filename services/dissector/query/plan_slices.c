@@ -12,7 +12,7 @@ struct slices {
     /* Of the zone at hand: its numbers, each column's once it is asked for. */
     int64_t zone, least[SLICE_COLUMNS];
     uint32_t rows;
-    bool loaded[SLICE_COLUMNS], unknown;
+    bool loaded[SLICE_COLUMNS], unknown /* nothing is known of it */, holes /* its ids have some: SLICE_ID says them */;
     uint32_t numbers[SLICE_COLUMNS][DATABASE_ZONE_ROWS];
 };
 struct mask { uint8_t bytes[DATABASE_ZONE_ROWS]; };
@@ -69,22 +69,38 @@ static bool unpack(const uint8_t *packed, int64_t width, uint32_t rows, uint32_t
     }
 }
 
-/* The file may say anything: what cannot be makes the zone one that nothing is known of. */
-static int load(struct slices *s, unsigned column)
+/* False: what cannot be. The file may say anything. */
+static bool read_slice(struct slices *s, unsigned column)
 {
-    if (s->loaded[column] || s->unknown)
-        return 0;
+    int64_t least = sqlite3_column_int64(s->read, 0), width = sqlite3_column_int64(s->read, 1), size;
+    const uint8_t *packed = sqlite3_column_blob(s->read, 2);
+    size = sqlite3_column_bytes(s->read, 2);
+    if (width < 0 || width > 4 || least < INT32_MIN || least > (column == SLICE_ID ? QUERY_FILE_ID_MAX : UINT32_MAX))
+        return false;
+    if (column == SLICE_ID && width && size / width <= DATABASE_ZONE_ROWS)
+        s->rows = (uint32_t)(size / width);
+    s->least[column] = least;
+    return size == width * s->rows && unpack(packed, width, s->rows, s->numbers[column]);
+}
+
+/* *ret_there false: there is no such slice. */
+static int load(struct slices *s, unsigned column, bool *ret_there)
+{
     sqlite3_bind_int64(s->read, 1, s->zone * DATABASE_SLICE_STEP + column);
-    int step = sqlite3_step(s->read);
-    if (step == SQLITE_ROW) {
-        int64_t width = sqlite3_column_int64(s->read, 1);
-        const uint8_t *packed = sqlite3_column_blob(s->read, 2);
-        s->least[column] = sqlite3_column_int64(s->read, 0);
-        s->unknown = s->least[column] < INT32_MIN || s->least[column] > UINT32_MAX || sqlite3_column_bytes(s->read, 2) != width * s->rows || !unpack(packed, width, s->rows, s->numbers[column]);
-        s->loaded[column] = true;
-    } else
-        s->unknown = true;
+    *ret_there = sqlite3_step(s->read) == SQLITE_ROW;
+    if (*ret_there)
+        s->unknown = !read_slice(s, column);
     return sqlite3_reset(s->read) == SQLITE_OK ? 0 : -EIO;
+}
+
+/* The numbers of a column, once. Without them nothing is known of the zone. */
+static int need(struct slices *s, unsigned column)
+{
+    bool there = true;
+    int r = s->loaded[column] || s->unknown ? 0 : load(s, column, &there);
+    s->unknown = s->unknown || !there;
+    s->loaded[column] = true;
+    return r;
 }
 
 /* Loops go over all of a zone, however many rows it has, so that the compiler can take many at once. */
@@ -161,14 +177,38 @@ static int apply(struct slices *s, const struct slices_node *n, struct mask *mas
     case SLICES_AND: return apply_and(s, n, mask);
     case SLICES_OR: return apply_or(s, n, mask);
     case SLICES_RANGE: case SLICES_TABLE:
-        r = load(s, n->column);
+        r = need(s, n->column);
         if (r == 0 && !s->unknown)
             n->kind == SLICES_RANGE ? mask_range(s, n, mask) : mask_table(s, n, mask);
     }
     return r;
 }
 
-static uint32_t collect(const struct mask *mask, int64_t zone_first, int64_t ret_ids[DATABASE_ZONE_ROWS])
+/* Which entries the zone has: as many as its ids are, or, where these have holes, those that a slice names. */
+static int begin_zone(struct slices *s, const struct query_plan_range *range, struct mask *ret)
+{
+    int r = 0;
+    s->zone = range->zone;
+    s->unknown = range->zone <= 0 || range->zone > INT64_MAX / (2 * DATABASE_SLICE_STEP) || range->zone_rows < 1;
+    s->holes = false;
+    s->rows = range->zone_rows < DATABASE_ZONE_ROWS ? (uint32_t)range->zone_rows : DATABASE_ZONE_ROWS;
+    memset(s->loaded, 0, sizeof s->loaded);
+    memset(ret, 0, sizeof *ret);
+    if (!s->unknown && range->zone_rows != DATABASE_ZONE_ROWS)
+        r = load(s, SLICE_ID, &s->holes);
+    s->unknown = s->unknown || (!s->holes && range->zone_rows > DATABASE_ZONE_ROWS);
+    if (r < 0 || s->unknown)
+        return r;
+    if (!s->holes)
+        memset(ret->bytes + (range->first - range->zone_first), 1, (size_t)(range->last - range->first + 1));
+    for (uint32_t i = 0; s->holes && i < s->rows; i++) {
+        int64_t id = s->least[SLICE_ID] + s->numbers[SLICE_ID][i];
+        ret->bytes[i] = id >= range->first && id <= range->last;
+    }
+    return 0;
+}
+
+static uint32_t collect(const struct slices *s, const struct mask *mask, int64_t zone_first, int64_t ret_ids[DATABASE_ZONE_ROWS])
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < DATABASE_ZONE_ROWS; i += 8) {
@@ -176,27 +216,21 @@ static uint32_t collect(const struct mask *mask, int64_t zone_first, int64_t ret
         memcpy(&eight, mask->bytes + i, 8);
         for (uint32_t k = i; eight && k < i + 8; k++)
             if (mask->bytes[k])
-                ret_ids[count++] = zone_first + k;
+                ret_ids[count++] = s->holes ? s->least[SLICE_ID] + s->numbers[SLICE_ID][k] : zone_first + k;
     }
     return count;
 }
 
 int slices_candidates(struct slices *s, const struct query_plan_range *range, int64_t ret_ids[DATABASE_ZONE_ROWS], uint32_t *ret_count, bool *ret_known)
 {
-    struct mask mask = { 0 };
+    struct mask mask;
     *ret_known = false;
-    if (range->zone <= 0 || range->zone > INT64_MAX / (2 * DATABASE_SLICE_STEP) || range->zone_rows < 1 || range->zone_rows > DATABASE_ZONE_ROWS)
-        return 0;
-    s->zone = range->zone;
-    s->rows = (uint32_t)range->zone_rows;
-    s->unknown = false;
-    memset(s->loaded, 0, sizeof s->loaded);
-    size_t from = (size_t)(range->first - range->zone_first);
-    memset(mask.bytes + from, 1, (size_t)(range->last - range->first + 1));
-    int r = apply(s, &s->tests.nodes[s->tests.root], &mask);
+    int r = begin_zone(s, range, &mask);
+    if (r == 0 && !s->unknown)
+        r = apply(s, &s->tests.nodes[s->tests.root], &mask);
     if (r < 0 || s->unknown)
         return r;
     *ret_known = true;
-    *ret_count = collect(&mask, range->zone_first, ret_ids);
+    *ret_count = collect(s, &mask, range->zone_first, ret_ids);
     return 0;
 }

@@ -15,6 +15,6 @@ struct slices;
 /* Borrows the context's file and sets. *ret NULL: slices tell nothing of this expression, or the file has none. root may be NULL. -EIO (sqlite3_errmsg), -ENOMEM. */
 int slices_make(const struct query_plan_context *context, const struct node *root, struct slices **ret);
 void slices_free(struct slices *slices); /* NULL is fine */
-/* Those of range's ids, which lie in its zone, that may satisfy the expression, ascending. *ret_known false: the file has no slices of this zone that are whole, so all of them may. -EIO. */
+/* Those ids of the range, which lies in its zone, that may satisfy the expression, ascending. *ret_known false: the file has no slices of this zone that are whole, so all of them may. -EIO. */
 int slices_candidates(struct slices *slices, const struct query_plan_range *range, int64_t ret_ids[DATABASE_ZONE_ROWS], uint32_t *ret_count, bool *ret_known);
 #endif

@@ -229,6 +229,15 @@ static void zones_and_indexes_tell_the_truth(void **state)
                    " OR e.path < path_least OR e.elapsed > elapsed_greatest OR e.timestamp < timestamp_least OR NOT (z.protocols >> e.protocol & 1)))", "0");
     web_expect(db, "SELECT count(*) FROM zone z WHERE status_greatest = (SELECT max(status) FROM entry WHERE id BETWEEN first AND last) AND path_greatest = (SELECT max(path) FROM entry WHERE id BETWEEN first AND last)", "5");
     web_expect(db, "SELECT count(*) FROM path a JOIN path b ON b.id = a.id + 1 WHERE a.name >= b.name", "0");
+    static const struct { int number; const char *column; } slices[] = { { SLICE_PROTOCOL, "protocol" }, { SLICE_STATUS, "status" }, { SLICE_SRC, "src" }, { SLICE_DST, "dst" }, { SLICE_PATH, "path" } };
+    web_expect(db, "SELECT count(*) FROM slice", "25");
+    for (size_t i = 0; i < sizeof slices / sizeof *slices; i++) {
+        char sql[512];
+        snprintf(sql, sizeof sql, "SELECT count(*) FROM entry e JOIN zone z ON e.id BETWEEN z.first AND z.last JOIN slice s ON s.id = z.id * %d + %d"
+                 " WHERE hex(substr(s.packed, (e.id - z.first) * s.width + 1, s.width)) = substr(printf('%%02X%%02X', e.%s - s.least & 255, e.%s - s.least >> 8), 1, s.width * 2)",
+                 DATABASE_SLICE_STEP, slices[i].number, slices[i].column, slices[i].column);
+        web_expect(db, sql, "20000");
+    }
     sqlite3_close(db);
 }
 
@@ -245,6 +254,8 @@ static void ids_with_holes(void **state)
     finish(f);
     sqlite3 *db = reopen(f->file);
     web_expect(db, "SELECT count(*) = (SELECT count(*) FROM entry NOT INDEXED WHERE connection = 3) FROM entry INDEXED BY entry_connection WHERE connection = 3", "1");
+    web_expect(db, "SELECT count(*) = (SELECT count(*) FROM zone) FROM slice WHERE id % 8 = 5", "1");
+    web_expect(db, "SELECT count(*) FROM entry e JOIN zone z ON e.id BETWEEN z.first AND z.last JOIN slice s ON s.id = z.id * 8 + 5 WHERE instr(hex(s.packed), printf('%02X%02X', e.id - s.least & 255, e.id - s.least >> 8)) = 0", "0");
     web_expect(db, "SELECT count(*) FROM zone z WHERE (SELECT count(*) FROM entry WHERE id BETWEEN first AND last) = 4096", "1");
     sqlite3_close(db);
     assert_int_equal(database_verify(f->file, f->error), 0);

@@ -77,7 +77,7 @@ static void make_database(struct fixture *f, bool holes)
     for (uint32_t id = 1; id <= ROWS; id++) {
         if (pick(f, 700) == 0)
             mood = pick(f, 60);
-        if (holes && id > 9000 && id < 15000 && pick(f, 5) == 0)
+        if (holes && (id < 3000 || (id > 9000 && id < 15000) || id > 19000) && pick(f, 5) == 0)
             continue;
         struct row *row = &f->rows[id];
         *row = next_row(f, mood);
@@ -272,25 +272,32 @@ static void change(const struct fixture *f, const char *sql)
     sqlite3_close(db);
 }
 
+static void change_and_ask(struct fixture *f, bool holes, const char *sql)
+{
+    uint8_t *truth = test_calloc(1, ROWS + 1);
+    f->random = 4711;
+    make_database(f, holes);
+    change(f, sql);
+    for (uint32_t id = 1; id <= ROWS; id++)
+        truth[id] = f->rows[id].status == 404 && f->rows[id].protocol == 2 && in_namespace(f->rows[id].src, 3);
+    compare(f, "status_code == 404 && dns && src.pod.namespace == \"ns-3\"", truth);
+    test_free(truth);
+}
+
 /* Slices that say nothing, or nothing that can be, cost time and no answers. */
 static void slices_that_are_not_whole(void **state)
 {
     static const char *const changes[] = {
         "DELETE FROM slice WHERE id % 8 = 1", "UPDATE slice SET width = 3", "UPDATE slice SET width = -1, packed = x''", "UPDATE slice SET packed = substr(packed, 2)", "UPDATE slice SET width = 9223372036854775807",
-        "UPDATE slice SET packed = 'text'", "UPDATE slice SET least = 9223372036854775807", "UPDATE slice SET least = -9223372036854775807", "UPDATE zone SET last = 9223372036854775807 WHERE id = 3", "UPDATE zone SET id = id + 1000000000000000000",
-        "DELETE FROM slice", "DROP TABLE slice",
+        "UPDATE slice SET packed = 'text'", "UPDATE slice SET least = 9223372036854775807", "UPDATE slice SET least = -9223372036854775807", "UPDATE zone SET id = id + 1000000000000000000", "DELETE FROM slice", "DROP TABLE slice",
     };
-    struct fixture *f = *state;
-    uint8_t *truth = test_calloc(1, ROWS + 1);
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
-        f->random = 4711;
-        make_database(f, false);
-        change(f, changes[i]);
-        for (uint32_t id = 1; id <= ROWS; id++)
-            truth[id] = f->rows[id].status == 404 && f->rows[id].protocol == 2 && in_namespace(f->rows[id].src, 3);
-        compare(f, "status_code == 404 && dns && src.pod.namespace == \"ns-3\"", truth);
+        change_and_ask(*state, false, changes[i]);
+        change_and_ask(*state, true, changes[i]);
     }
-    test_free(truth);
+    change_and_ask(*state, false, "UPDATE zone SET last = 9223372036854775807 WHERE id = 3");
+    change_and_ask(*state, true, "DELETE FROM slice WHERE id % 8 = 5");
+    change_and_ask(*state, true, "UPDATE slice SET packed = packed || packed WHERE id % 8 = 5");
 }
 
 static uint32_t candidates(const struct fixture *f, const struct query_file *file, const char *text, bool *ret_made)
