@@ -11,6 +11,8 @@
 #include "mem/cleanup.h"
 #include "store/tree.h"
 
+#define REMOVE_TRIES_MAX 5 /* each but the first is for files that were being opened in the microseconds of the one before */
+
 int workplace_find(const struct store *store, const char *snapshot, const char *name, uint64_t sequence, bool make, struct workplace *ret)
 {
     if (strlen(snapshot) > STORE_NAME_MAX || strlen(name) > STORE_NAME_MAX)
@@ -93,15 +95,29 @@ int workplace_publish(const struct workplace *place)
     return annex < 0 || fsync(annex) < 0 ? -errno : 0;
 }
 
-/* name out of sight of the annex's readers first, where it is not hidden already. */
-static int remove_from_annex(const struct workplace *place, const char *name, const char *hidden)
+/* Under another name first: at once gone for its readers, and nothing more is written into it by those who still work there. */
+static int remove_once(int annex, const struct workplace *place, const char *name)
+{
+    char hidden[STORE_NAME_MAX + 16];
+    snprintf(hidden, sizeof hidden, ".%s.0", place->name); /* as of a request that there never is: swept away if we die now */
+    int r = tree_remove(annex, hidden);
+    if (r < 0)
+        return r;
+    return renameat(annex, name, annex, hidden) < 0 ? -errno : tree_remove(annex, hidden);
+}
+
+/* Again where a file came between, of one who had just opened it. */
+static int remove_from_annex(const struct workplace *place, const char *name)
 {
     mem_auto_close int annex = open(place->annex, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (annex < 0)
         return -errno;
-    if (hidden && (tree_remove(annex, hidden) < 0 || renameat(annex, name, annex, hidden) < 0))
-        return -errno;
-    return tree_remove(annex, hidden ? hidden : name);
+    int r = remove_once(annex, place, name);
+    for (int tries = 1; tries < REMOVE_TRIES_MAX && (r == -ENOTEMPTY || r == -EEXIST); tries++) {
+        r = remove_once(annex, place, name);
+        r = r == -ENOENT ? 0 : r; /* it had its other name already */
+    }
+    return r;
 }
 
 int workplace_clear(const struct workplace *place)
@@ -110,15 +126,13 @@ int workplace_clear(const struct workplace *place)
     if (!place->annex[0])
         return 0;
     snprintf(name, sizeof name, ".%s.%" PRIu64, place->name, place->sequence);
-    int r = remove_from_annex(place, name, NULL);
+    int r = remove_from_annex(place, name);
     return r == -ENOENT ? 0 : r;
 }
 
 int workplace_remove(const struct workplace *place)
 {
-    char hidden[STORE_NAME_MAX + 16];
-    snprintf(hidden, sizeof hidden, ".%s.0", place->name); /* as of a request that there never is: swept away if we die now */
-    return remove_from_annex(place, place->name, hidden);
+    return remove_from_annex(place, place->name);
 }
 
 struct walk {

@@ -33,7 +33,7 @@ void workplace_path(const struct workplace *place, const char *file, char path[s
 bool workplace_is_published(const struct workplace *place);
 /* Files of the result become read-only and durable, and the result becomes <name> at once and whole. -EEXIST: there is one. */
 int workplace_publish(const struct workplace *place);
-/* Removes the work folder: items that still come find no plan and are dropped. */
+/* Removes the work folder, also under the hands of those who still work in it: what they write then meets -ENOENT, and items that still come find no plan and are dropped. */
 int workplace_clear(const struct workplace *place);
 /* Removes what was published; gone for every reader when this returns. -ENOENT. */
 int workplace_remove(const struct workplace *place);
