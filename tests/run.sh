@@ -92,7 +92,8 @@ start() { # NUMBER
 
 await_one() {
     local process code=0 number
-    wait -n -p process "${!test_of_process[@]}" || code=$?
+    # The shell tells of every process that a signal ended: tell() does.
+    { wait -n -p process "${!test_of_process[@]}" || code=$?; } 2>/dev/null
     number=${test_of_process[$process]}
     unset "test_of_process[$process]"
     codes[number]=$code
