@@ -43,6 +43,7 @@ hints() { # WORK
     jq -r 'select(.dst.port and .request_at) | (if .protocol == "GRPC" or (.protocol == "HTTP" and .http_version == "2") then "http2" else {HTTP: "http", REDIS: "resp", POSTGRESQL: "pgsql", MYSQL: "mysql", TLS: "tls", DNS: "dns"}[.protocol] // empty end) as $name
         | "\(.request_at.frame) \(.dst.port) \($name)"' "$1/entries" | awk -v seen="$1/frames" '
     BEGIN { while ((getline line <seen) > 0) { split(line, f, " "); said[f[1]] = ":" f[3] ":" } }
+    $3 == "tls" && said[$1] ~ /:udp:/ { $3 = "dtls" }
     said[$1] && index(said[$1], ":" $3 ":") == 0 && !($3 == "dns" && said[$1] ~ /:mdns:/) { print (said[$1] ~ /:udp:/ ? "udp" : "tcp") ".port==" $2 "," $3 }' | sort -u
 }
 
