@@ -76,7 +76,7 @@ static bool find_span(const struct call_options *options, struct bus *bus, const
     return true;
 }
 
-/* Text of the row that is an address, or NULL: it goes into a filter. */
+/* Text of the row that is an address, or NULL. */
 static const char *address_of(const json_t *row, const char *side)
 {
     const char *text = json_string_value(json_object_get(json_object_get(row, side), "ip"));
@@ -88,14 +88,21 @@ static int export_connection(const struct call_options *options, struct bus *bus
     wire_auto Tapeloop__V1__ExportRequest *request = WIRE_NEW(Tapeloop__V1__ExportRequest, tapeloop__v1__export_request__descriptor);
     const char *source = address_of(row, "src"), *destination = address_of(row, "dst");
     long long source_port = json_integer_value(call_row_value(row, "src.port")), destination_port = json_integer_value(call_row_value(row, "dst.port"));
-    char bpf[TEXT_MAX], text[UNITS_TIME_TEXT_MAX];
+    char text[UNITS_TIME_TEXT_MAX];
     int64_t from_ns = 0, to_ns = 0;
     if (!source || !destination)
         return cli_fail(&options->cli, "internal", "the entry does not say who spoke with whom");
-    (void)snprintf(bpf, sizeof bpf, "host %s and host %s and port %lld and port %lld", source, destination, source_port, destination_port);
     int rc = request ? wire_set_string(&request->name, options->snapshot) : -ENOMEM;
+    Tapeloop__V1__ExportConnection *connection = rc == 0 ? WIRE_NEW(Tapeloop__V1__ExportConnection, tapeloop__v1__export_connection__descriptor) : NULL;
+    rc = connection ? 0 : -ENOMEM;
+    if (rc == 0) {
+        request->connection = connection; /* goes with it */
+        connection->source_port = (uint32_t)source_port;
+        connection->destination_port = (uint32_t)destination_port;
+        rc = wire_set_string(&connection->source, source);
+    }
     if (rc == 0)
-        rc = wire_set_string(&request->bpf, bpf);
+        rc = wire_set_string(&connection->destination, destination);
     if (rc == 0 && find_span(options, bus, row, &from_ns, &to_ns)) {
         rc = wire_set_string(&request->from, units_format_time(from_ns, text, sizeof text));
         if (rc == 0)
@@ -142,7 +149,7 @@ static int run(const void *fields, char **arguments, size_t count)
 const struct cli_command cli_call = {
     .command = {
         .name = "tapeloop call", .arguments = "ID", .arguments_least = 1, .arguments_most = 1, .summary = "Show one call whole; export its connection as a capture",
-        .description = "ID is the entry's number in its dissection, as tapeloop calls shows it. With --pcap the packets of its connection are cut out of the snapshot by its addresses and ports.",
+        .description = "ID is the entry's number in its dissection, as tapeloop calls shows it. With --pcap the packets of its connection are cut out of the snapshot by its addresses and ports, those inside tunnels too.",
         .examples = "tapeloop call 42 --snapshot incident-42\ntapeloop call 42 --snapshot incident-42 --json | jq .request.headers\n"
                     "tapeloop call 42 --snapshot incident-42 --pcap call-42.pcapng",
         .exit_codes = "0  shown\n1  there is no such entry or dissection, or nobody answers\n2  wrong use",

@@ -5,6 +5,7 @@
 #include "mem/cleanup.h"
 #include "mem/trim.h"
 #include "services/snapshotter/answers/answers.h"
+#include "services/snapshotter/export/connection.h"
 #include "services/snapshotter/export/export.h"
 #include "services/snapshotter/jobs/manifest.h"
 #include "units/units.h"
@@ -38,7 +39,7 @@ const char *exports_address(const struct exports *exports)
 }
 
 /* What the request chooses of a manifest. */
-struct choice { struct export_part *parts; size_t count; char **paths; struct export_options options; };
+struct choice { struct export_part *parts; size_t count; char **paths; struct export_options options; struct connection connection; };
 
 static void choice_free(struct choice *choice)
 {
@@ -103,7 +104,7 @@ static int choose_window(struct export_options *options, const Tapeloop__V1__Man
     return 0;
 }
 
-static int choose_options(struct export_options *options, const Tapeloop__V1__ExportRequest *request, char *error)
+static int choose_options(struct export_options *options, struct connection *connection, const Tapeloop__V1__ExportRequest *request, char *error)
 {
     bool pcap = strcmp(request->format, "pcap") == 0;
     if (request->format[0] && !pcap && strcmp(request->format, "pcapng") != 0) {
@@ -112,6 +113,12 @@ static int choose_options(struct export_options *options, const Tapeloop__V1__Ex
     }
     options->format = pcap ? EXPORT_PCAP : EXPORT_PCAPNG;
     options->bpf = request->bpf;
+    const Tapeloop__V1__ExportConnection *c = request->connection;
+    if (c && connection_parse(c->source, c->destination, c->source_port, c->destination_port, connection) < 0) {
+        snprintf(error, EXPORT_ERROR_TEXT_MAX, "connection: give two addresses of one family, and their ports");
+        return -EINVAL;
+    }
+    options->connection = c ? connection : NULL;
     options->link_type = request->link_type;
     options->dedup = request->dedup;
     return 0;
@@ -130,7 +137,7 @@ static int export_begin(struct service *service, const Tapeloop__V1__ExportReque
     if (r == 0)
         r = choose_window(&choice.options, manifest, request, error);
     if (r == 0)
-        r = choose_options(&choice.options, request, error);
+        r = choose_options(&choice.options, &choice.connection, request, error);
     if (r == 0)
         r = choose_parts(&choice, manifest, request, folder);
     if (r < 0)

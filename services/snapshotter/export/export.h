@@ -9,8 +9,8 @@
  *
  * What comes out: packets with from_ns <= time <= to_ns (both ends belong to the window); no canaries; with pcapng one interface for each
  * (node, interface name, link type), described as "node <name>", flags and drop counts as recorded, operating-system events in their place,
- * and interface statistics behind the packets when whole sealed segments are exported without a filter. A BPF filter or a link type speaks
- * of packets: with one, events are left out. pcap (nanoseconds) has neither interfaces nor events, and holds one link type.
+ * and interface statistics behind the packets when whole sealed segments are exported without a filter. A BPF filter, a connection or a link type
+ * speaks of packets: with one, events are left out. pcap (nanoseconds) has neither interfaces nor events, and holds one link type.
  *
  * An export belongs to one thread at a time; different ones are independent. Source: draft-ietf-opsawg-pcapng, draft-ietf-opsawg-pcap. */
 #ifndef SNAPSHOTTER_EXPORT_EXPORT_H
@@ -35,12 +35,14 @@ struct export_part {
 
 enum export_format { EXPORT_PCAPNG, EXPORT_PCAP };
 
-/* All text and the parts are copied by export_open. */
+struct connection;
+/* All text, the connection and the parts are copied by export_open. */
 struct export_options {
     const struct export_part *parts;   /* those of the nodes that were asked for, in any order */
     size_t parts_count;
     int64_t from_ns, to_ns;            /* INT64_MIN and INT64_MAX: open */
     const char *bpf;                   /* pcap-filter(7); NULL or empty: every packet */
+    const struct connection *connection; /* its packets alone (connection.h); NULL: every packet */
     enum export_format format;
     /* "EN10MB", "RAW" ...: only packets of this link type. NULL or empty: every one; with EXPORT_PCAP there may then be but one */
     const char *link_type;

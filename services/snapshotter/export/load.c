@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include "capfile/segment_file.h"
+#include "services/snapshotter/export/connection.h"
 
 #define EPB_FIXED_BYTES 32u              /* with no packet and no options */
 #define EPB_INTERFACE_AT 8
@@ -75,6 +76,10 @@ static const char *take_packet(struct taking *t, uint8_t *p, uint32_t offset, ui
         return NULL;
     if (number == INPUT_OTHER_LINK_TYPE) {
         load->left_out_link_type++;
+        return NULL;
+    }
+    if (load->connection && !connection_match(load->connection, load->inputs->interfaces[number].link_type, p + 28, captured)) {
+        load->left_out_filter++;
         return NULL;
     }
     if (load->filters && !bpf_expression_match(load->filters[number], p + 28, captured, read_u32(p + 24))) {

@@ -16,6 +16,7 @@ struct load {
     int64_t from_ns, to_ns;
     bool events;                          /* take journal blocks */
     struct bpf_expression **filters;      /* by output interface; NULL: no filter */
+    const struct connection *connection;  /* NULL: no filter */
     uint8_t *raw;                         /* LZ4FRAME_BLOCK_BYTES_MAX, shared by all blocks */
     uint8_t *spare[LOAD_SPARE_MAX];       /* of LZ4FRAME_BLOCK_BYTES_MAX each */
     unsigned spare_count, spare_most;

@@ -154,7 +154,7 @@ static void put_comment(char *text, size_t room, const struct export_options *op
         units_format_time(options->from_ns, from, sizeof from);
     if (options->to_ns != INT64_MAX)
         units_format_time(options->to_ns, to, sizeof to);
-    snprintf(text, room, "tapeloop export from %s to %s%s%s", from, to, given(options->bpf) ? ", filter: " : "",
+    snprintf(text, room, "tapeloop export from %s to %s%s%s%s", from, to, options->connection ? ", one connection" : "", given(options->bpf) ? ", filter: " : "",
              given(options->bpf) ? options->bpf : "");
 }
 
@@ -185,7 +185,7 @@ static int make_header(struct export *e, const struct export_options *options, i
 /* Whether every segment goes out whole, so that its ledger describes it. */
 static bool whole(const struct export *e)
 {
-    if (e->format != EXPORT_PCAPNG || e->filters || e->copies || e->load.left_out_link_type)
+    if (e->format != EXPORT_PCAPNG || e->filters || e->load.connection || e->copies || e->load.left_out_link_type)
         return false;
     for (size_t i = 0; i < e->inputs.count; i++) {
         const struct segment_index *index = e->inputs.list[i].index;
@@ -258,7 +258,11 @@ int export_open(const struct export_options *options, struct export **ret, char 
     e->format = options->format;
     e->load = (struct load){ .inputs = &e->inputs, .plan = &e->plan, .from_ns = options->from_ns, .to_ns = options->to_ns,
                              .error = e->error };
-    e->load.events = options->format == EXPORT_PCAPNG && !given(options->bpf) && !given(options->link_type);
+    if (options->connection) {
+        e->connection = *options->connection;
+        e->load.connection = &e->connection;
+    }
+    e->load.events = options->format == EXPORT_PCAPNG && !given(options->bpf) && !options->connection && !given(options->link_type);
     e->work_folder = given(options->work_folder) ? strdup(options->work_folder) : NULL;
     int r = e->work_folder || !given(options->work_folder) ? load_init(&e->load) : -ENOMEM;
     if (r == 0)

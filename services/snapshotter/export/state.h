@@ -1,6 +1,7 @@
 /* An export between its two halves: opening (open.c) and reading (export.c). */
 #ifndef SNAPSHOTTER_EXPORT_STATE_H
 #define SNAPSHOTTER_EXPORT_STATE_H
+#include "services/snapshotter/export/connection.h"
 #include "services/snapshotter/export/copies.h"
 #include "services/snapshotter/export/export.h"
 #include "services/snapshotter/export/merge.h"
@@ -16,6 +17,7 @@ struct export {
     struct load load;
     struct merge merge;
     struct copies *copies;                /* NULL: copies are kept */
+    struct connection connection;         /* load.connection points to it, where there is one */
     struct bpf_expression **filters;      /* by output interface, borrowed from compiled; NULL: every packet */
     struct export_filter *compiled;       /* one for each link type */
     size_t compiled_count;
