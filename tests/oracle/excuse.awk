@@ -1,4 +1,4 @@
-# Facts that one side alone has, `SIDE<tab>FACT` in the last file, become `(RULE) SIDE: FACT` or `SIDE: FACT`. Before it: the rules (tests/tshark-rules/README says what their keys mean); hits of their filters, as rules.lua writes
+# Facts that one side alone has, `SIDE<tab>FACT` in the last file, become `(RULE) SIDE: FACT` or `SIDE: FACT`. Before it: the rules (tests/tshark-rules/README says what their keys mean); hits of their filters, as packets.lua writes
 # them; frames with their connection; the dissector's facts with why their entry is incomplete and its connection; the facts of both sides.
 function words(line, list,    w, k, i, n, key) {
     split(line, w, " ")

@@ -47,21 +47,27 @@ hints() { # WORK
     said[$1] && index(said[$1], ":" $3 ":") == 0 && !($3 == "dns" && said[$1] ~ /:mdns:/) { print (said[$1] ~ /:udp:/ ? "udp" : "tcp") ".port==" $2 "," $3 }' | sort -u
 }
 
-theirs() { # FILE WORK TRUE|FALSE [-d HINT]...
-    local file=$1 work=$2 order=$3
+# One reading of the capture: WORK/json, and beside it WORK/packets and WORK/hits (packets.lua) where segments are taken as they come.
+look() { # FILE WORK TRUE|FALSE [-d HINT]...
+    local file=$1 work=$2 order=$3 lua=()
     shift 3
-    tshark -2 -n -r "$file" "$@" -o "tcp.reassemble_out_of_order:$order" -Y "$said" -T json --no-duplicate-keys -J "$layers" >"$work/json" 2>/dev/null || true
-    jq -r --argjson ports "$(jq -cs 'map(select(.protocol == "REDIS").dst.port | tostring) + ["6379"] | unique' "$work/entries")" --slurpfile frames "$work/keys" \
-        "\$frames[0] as \$keys | \$frames[1] as \$gaps | $(cat $here/theirs.jq)" "$work/json" 2>>"$work/errors" | numbered || true
+    [ "$order" = TRUE ] || lua=(-X "lua_script:$here/packets.lua")
+    PACKETS=$work/packets HITS=$work/hits FILTERS=$work/../filters \
+        tshark -2 -n -r "$file" "$@" "${lua[@]}" -o "tcp.reassemble_out_of_order:$order" -Y "$said" -T json --no-duplicate-keys -J "$layers" >"$work/json" 2>"$work/tshark.log" || true
+    [ -e "$work/packets" ] || { echo "tshark: $(tail -n 1 "$work/tshark.log")" >>"$work/errors"; : >"$work/packets"; : >"$work/hits"; }
 }
 
-# Packets and payload bytes of each side of a connection; addresses are the innermost ones. Leaves in WORK: `frames` (frame, endpoints, protocols), the same as JSON and gaps in `keys`, `disordered` where segments are not in order, and
-# `said` where one of the protocols is there at all.
-connections() { # FILE WORK
-    : >"$2/disordered"
-    : >"$2/said"
-    { tshark -2 -n -r "$1" -T fields -E occurrence=l -e tcp.stream -e frame.protocols -e ip.src -e ip.dst -e ipv6.src -e ipv6.dst -e tcp.srcport -e tcp.dstport -e tcp.len -e tcp.analysis.flags \
-        -e frame.number -e udp.srcport -e udp.dstport -e tcp.analysis.lost_segment -e tcp.analysis.ack_lost_segment 2>/dev/null || true; } | awk -F'\t' -v work="$2" '
+theirs() { # WORK
+    jq -r --argjson ports "$(jq -cs 'map(select(.protocol == "REDIS").dst.port | tostring) + ["6379"] | unique' "$1/entries")" --slurpfile frames "$1/keys" \
+        "\$frames[0] as \$keys | \$frames[1] as \$gaps | $(cat $here/theirs.jq)" "$1/json" 2>>"$1/errors" | numbered || true
+}
+
+# Packets and payload bytes of each side of a connection. Leaves in WORK: `frames` (frame, endpoints, protocols), the same as JSON and gaps in `keys`, `disordered` where segments are not in order, and `said` where one of the
+# protocols is there at all.
+connections() { # WORK
+    : >"$1/disordered"
+    : >"$1/said"
+    awk -F'\t' -v work="$1" '
     BEGIN { printf "{" >work "/keys"; printf "" >work "/frames" }
     END {
         n = 0
@@ -71,7 +77,6 @@ connections() { # FILE WORK
     }
     $2 ~ /:icmp/ { next }
     $2 ~ /:(http|http2|websocket|dns|mdns|tls|dtls|resp|pgsql|mysql)(:|$)/ { print 1 >work "/said" }
-    $1 == "" && $12 == "" { next }
     {
         inner = $2
         if ($1 != "") sub(/:tcp.*/, "", inner); else { n = split($2, parts, ":udp"); inner = substr($2, 1, length($2) - length(parts[n]) - 4) }
@@ -91,41 +96,39 @@ connections() { # FILE WORK
         side = from == one[$1] ? 1 : 2
         packets[$1, side]++; bytes[$1, side] += $9
     }
-    END { for (s in one) printf "TCP connection %s %s %d/%d %d/%d\n", one[s], two[s], packets[s, 1], bytes[s, 1], packets[s, 2], bytes[s, 2] }' | sort | numbered
+    END { for (s in one) printf "TCP connection %s %s %d/%d %d/%d\n", one[s], two[s], packets[s, 1], bytes[s, 1], packets[s, 2], bytes[s, 2] }' "$1/packets" | sort | numbered
 }
 
 # Facts that one side alone has become `(RULE) SIDE: FACT` or `SIDE: FACT`.
-excuse() { # FILE WORK [-d HINT]...
-    local file=$1 work=$2
-    shift 2
-    { comm -23 "$work/theirs" "$work/ours" | sed 's/^/tshark\t/'; comm -13 "$work/theirs" "$work/ours" | sed 's/^/dissector\t/'; } >"$work/open"
-    [ -s "$work/open" ] || return 0
-    HITS=$work/hits FILTERS=$work/../filters tshark -2 -q -n -r "$file" "$@" -X lua_script:$here/rules.lua >"$work/rules.log" 2>&1 || true
-    [ -e "$work/hits" ] || { echo "! no hits of the rules' filters: $(tail -n 1 "$work/rules.log")"; return 0; }
-    awk -f $here/excuse.awk "$rules"/*.rule "$work/frames" "$work/hits" "$work/entries.facts" "$work/ours" "$work/theirs" "$work/open"
+excuse() { # WORK
+    { comm -23 "$1/theirs" "$1/ours" | sed 's/^/tshark\t/'; comm -13 "$1/theirs" "$1/ours" | sed 's/^/dissector\t/'; } >"$1/open"
+    [ ! -s "$1/open" ] || awk -f $here/excuse.awk "$rules"/*.rule "$1/frames" "$1/hits" "$1/entries.facts" "$1/ours" "$1/theirs" "$1/open"
 }
 
 one() { # FILE TABLES OUT
-    local file=$1 tables=$2 out=$3 work name order orders=(FALSE) hint=() h
+    local file=$1 tables=$2 out=$3 work name hint=() h
     work=$(mktemp -d "$tables/one.XXXXXX")
     name=${file#"${file%/*/*}"/}
     "$B/bin/dissector" --input "$file" --redact off >"$work/entries" 2>/dev/null || true
     jq -nr --slurpfile types "$tables/types.json" --slurpfile ciphers "$tables/ciphers.json" --argjson alerts "$alerts" --argjson versions "$versions" --argjson commands "$commands" \
         "$(sed 's/\$types\[/$types[0][/; s/\$ciphers\[/$ciphers[0][/' $here/ours.jq)" "$work/entries" 2>>"$work/errors" | own_numbered >"$work/entries.facts"
     cut -f 3 "$work/entries.facts" | sort -u >"$work/ours"
-    connections "$file" "$work" >"$work/connections"
+    look "$file" "$work" FALSE
+    connections "$work" >"$work/facts"
     while read -r h; do hint+=(-d "$h"); done < <(hints "$work")
-    [ ! -s "$work/disordered" ] || orders+=(TRUE)
-    {
-        cat "$work/connections"
-        for order in "${orders[@]}"; do
-            [ ! -s "$work/said" ] || theirs "$file" "$work" "$order"
-            [ ${#hint[@]} = 0 ] || theirs "$file" "$work" "$order" "${hint[@]}"
-        done
-    } | sort -u >"$work/theirs"
+    if [ -s "$work/said" ]; then
+        theirs "$work" >>"$work/facts"
+        [ ! -s "$work/disordered" ] || { look "$file" "$work" TRUE; theirs "$work" >>"$work/facts"; }
+    fi
+    if [ ${#hint[@]} != 0 ]; then
+        look "$file" "$work" FALSE "${hint[@]}"
+        theirs "$work" >>"$work/facts"
+        [ ! -s "$work/disordered" ] || { look "$file" "$work" TRUE "${hint[@]}"; theirs "$work" >>"$work/facts"; }
+    fi
+    sort -u "$work/facts" >"$work/theirs"
     {
         comm -12 "$work/theirs" "$work/ours" | sed 's/^/= /'
-        excuse "$file" "$work" "${hint[@]}"
+        excuse "$work"
         sed 's/^/! /' "$work/errors"
     } | sed "s|^|$name\t|" >"$out"
     rm -rf "$work"
