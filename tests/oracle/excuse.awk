@@ -19,11 +19,11 @@ function incomplete(fact, reasons,    n, r, i) {
 }
 # One of the fact's frames, or of its connection's, is a hit of the rule's filter.
 function in_frames(rule, w) { return (rule, "frames", w[3]) in hit || (w[2] == "pair" && (rule, "frames", w[4]) in hit) }
-function in_stream(rule, which, w,    key) {
-    if (w[2] == "connection") key = w[3] "_" w[4] "-" w[5] "_" w[6]
-    else key = w[3] ~ /^[0-9]+$/ ? connection[w[3]] : w[3]
-    return (rule, which, key) in touched
+function endpoints(w) {
+    if (w[2] == "connection") return w[3] "_" w[4] "-" w[5] "_" w[6]
+    return w[3] ~ /^[0-9]+$/ ? connection[w[3]] : w[3]
 }
+function in_stream(rule, which, w) { return (rule, which, endpoints(w)) in touched }
 function good(rule, side, fact,    w, other) {
     split(fact, w, " ")
     other = side == "tshark" ? "dissector" : "tshark"
@@ -36,6 +36,7 @@ function good(rule, side, fact,    w, other) {
     if ((rule, "incomplete") in is && !incomplete(fact, is[rule, "incomplete"])) return 0
     if (is[rule, "only"] == "pipelined" && !pipelined(connection_at[w[1], "response", w[4]])) return 0
     if (is[rule, "only"] == "unsure" && unsure[w[1], w[3]] unsure[w[1], w[4]] !~ /started_before|gap|truncated/) return 0
+    if (is[rule, "only"] == "networks" && networks[endpoints(w)] < 2) return 0
     if (is[rule, "only"] == "repeated" && times[w[1], question[w[3]]] < 2) return 0
     return 1
 }
@@ -53,7 +54,11 @@ FILENAME ~ /\.rule$/ {
     }
     next
 }
-FILENAME ~ /frames$/ { connection[$1] = $2; next }
+FILENAME ~ /frames$/ {
+    connection[$1] = $2
+    if ($4 != "" && !(($2, $4) in network)) { network[$2, $4] = 1; networks[$2]++ }
+    next
+}
 FILENAME ~ /hits$/ {
     if ($1 == "error") print "! rule " $2 ": " $0
     else if ($2 == "frames") hit[$1, $2, $3] = 1

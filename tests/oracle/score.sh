@@ -62,7 +62,7 @@ theirs() { # WORK
         "\$frames[0] as \$keys | \$frames[1] as \$gaps | $(cat $here/theirs.jq)" "$1/json" 2>>"$1/errors" | numbered || true
 }
 
-# Packets and payload bytes of each side of a connection. Leaves in WORK: `frames` (frame, endpoints, protocols), the same as JSON and gaps in `keys`, `disordered` where segments are not in order, and `said` where one of the
+# Packets and payload bytes of each side of a connection. Leaves in WORK: `frames` (frame, endpoints, protocols, virtual network), the same as JSON and gaps in `keys`, `disordered` where segments are not in order, and `said` where one of the
 # protocols is there at all.
 connections() { # WORK
     : >"$1/disordered"
@@ -85,7 +85,7 @@ connections() { # WORK
         from = (six ? $5 : $3) " " source; to = (six ? $6 : $4) " " destination
         key = from < to ? from "-" to : to "-" from
         gsub(/ /, "_", key)
-        printf "%s %s %s\n", $11, key, $2 >work "/frames"
+        printf "%s %s %s %s\n", $11, key, $2, $16 $17 >work "/frames"
         printf "%s\"%s\":\"%s\"", (keys++ ? "," : ""), $11, key >work "/keys"
         if ($14 $15 != "") gaps[key] = gaps[key] (gaps[key] != "" ? "," : "") $11
     }
@@ -96,7 +96,13 @@ connections() { # WORK
         side = from == one[$1] ? 1 : 2
         packets[$1, side]++; bytes[$1, side] += $9
     }
-    END { for (s in one) printf "TCP connection %s %s %d/%d %d/%d\n", one[s], two[s], packets[s, 1], bytes[s, 1], packets[s, 2], bytes[s, 2] }' "$1/packets" | sort | numbered
+    function count(s, side) { return sprintf("%d/%d", packets[s, side], bytes[s, side]) }
+    END {
+        for (s in one) {
+            back = one[s] == two[s] && count(s, 2) < count(s, 1) # the endpoints do not tell the sides apart
+            print "TCP connection", one[s], two[s], count(s, back ? 2 : 1), count(s, back ? 1 : 2)
+        }
+    }' "$1/packets" | sort | numbered
 }
 
 # Facts that one side alone has become `(RULE) SIDE: FACT` or `SIDE: FACT`.

@@ -73,9 +73,10 @@ def spoken($layer): [.[] | . as $l | ($l.tcp | if type == "array" then last else
     if $missing == [] then . else [., [null] + .[:-1]] | transpose | map((.[1].frame // "0" | tonumber) as $before | .[0] | (.frame | tonumber) as $at | .gap = any($missing[]; . > $before and . <= $at)) end;
 
 # Answers come in the order of the commands. Behind a command that makes the server speak unasked, or not at all, the order alone does not tell; nor where tshark reads a piece as a "fragment" only. What waits at a gap may
-# have been answered in it.
-def redis_pairs: spoken("resp") | reduce .[] as $m ({asked: [], out: [], lost: false};
-    if $m.gap then .asked = [] else . end |
+# have been answered in it. A long array comes from tshark in pieces: `missing` elements are still to come.
+def values_of: to_entries[] | select(.key | test("^resp\\.(string|error|integer|bulk_string|array)$")) | .value | each;
+def redis_pairs: spoken("resp") | reduce .[] as $m ({asked: [], missing: 0, out: [], lost: false};
+    if $m.gap then .asked = [] | .missing = 0 else . end |
     if .lost or $m.said."resp.fragment" != null then .lost = true
     elif ($ports | index($m.to)) then
         ([$m.said."resp.array" | each | objects | arguments | map(low)]) as $commands |
@@ -83,7 +84,9 @@ def redis_pairs: spoken("resp") | reduce .[] as $m ({asked: [], out: [], lost: f
         then .lost = true
         else .asked += [range($commands | length) | $m.frame] end
     else
-        ([$m.said | to_entries[] | select(.key | test("^resp\\.(string|error|integer|bulk_string|array)$")) | .value | each] | length) as $n |
+        ([$m.said | values_of] | length) as $first | ([$m.said | .. | objects | values_of] | length) as $all | ([$m.said | .. | objects | ."resp.array.length"? // empty | tonumber | select(. > 0)] | add // 0) as $long |
+        (.missing + (if .missing == 0 then $first else 0 end) + $long - $all) as $missing |
+        ((if .missing > 0 then 1 else $first end) - (if $missing > 0 then 1 elif .missing > 0 then $missing else 0 end)) as $n | .missing = ([$missing, 0] | max) |
         .out += [range([$n, (.asked | length)] | min) as $i | "REDIS pair \(.asked[$i]) \($m.frame)"] | .asked = .asked[$n:] end) | .out[];
 
 # A query is answered up to "Ready for query"; of the extended protocol each message has its answer, and behind an error none has until the next Sync.
