@@ -78,11 +78,15 @@ connections() { # WORK
     $2 ~ /:icmp/ { next }
     $2 ~ /:(http|http2|websocket|dns|mdns|tls|dtls|resp|pgsql|mysql)(:|$)/ { print 1 >work "/said" }
     {
-        inner = $2
-        if ($1 != "") sub(/:tcp.*/, "", inner); else { n = split($2, parts, ":udp"); inner = substr($2, 1, length($2) - length(parts[n]) - 4) }
-        six = match(inner, /:ipv6[^:]*(:ipv6\.[a-z]*)*$/) || $3 == ""
-        source = $1 != "" ? $7 : $12; destination = $1 != "" ? $8 : $13
-        from = (six ? $5 : $3) " " source; to = (six ? $6 : $4) " " destination
+        # Of addresses and ports, those of the layers that carry the segment: what lies inside of its payload may have some, too.
+        n = split($2, layers, ":"); v4 = v6 = udps = ip = 0
+        for (i = 1; i <= n && layers[i] != "tcp"; i++) {
+            if (layers[i] == "udp") { udps++; at4 = v4; at6 = v6; at = ip }
+            if (layers[i] == "ip") { v4++; ip = 4 }
+            if (layers[i] == "ipv6") { v6++; ip = 6 }
+        }
+        if ($1 == "") { v4 = at4; v6 = at6; ip = at }
+        from = (ip == 6 ? nth($5, v6) : nth($3, v4)) " " ($1 != "" ? nth($7, 1) : nth($12, udps)); to = (ip == 6 ? nth($6, v6) : nth($4, v4)) " " ($1 != "" ? nth($8, 1) : nth($13, udps))
         key = from < to ? from "-" to : to "-" from
         gsub(/ /, "_", key)
         printf "%s %s %s %s\n", $11, key, $2, $16 $17 >work "/frames"
@@ -96,6 +100,7 @@ connections() { # WORK
         side = from == one[$1] ? 1 : 2
         packets[$1, side]++; bytes[$1, side] += $9
     }
+    function nth(values, n,    v) { split(values, v, ","); return v[n] }
     function count(s, side) { return sprintf("%d/%d", packets[s, side], bytes[s, side]) }
     END {
         for (s in one) {
