@@ -20,7 +20,7 @@ function incomplete(fact, reasons,    n, r, i) {
 # One of the fact's frames, or of its connection's, is a hit of the rule's filter.
 function in_frames(rule, w) { return (rule, "frames", w[3]) in hit || (w[2] == "pair" && (rule, "frames", w[4]) in hit) }
 function endpoints(w) {
-    if (w[2] == "connection") return w[3] "_" w[4] "-" w[5] "_" w[6]
+    if (w[2] == "connection") return w[3] "_" w[4] < w[5] "_" w[6] ? w[3] "_" w[4] "-" w[5] "_" w[6] : w[5] "_" w[6] "-" w[3] "_" w[4]
     return w[3] ~ /^[0-9]+$/ ? connection[w[3]] : w[3]
 }
 function in_stream(rule, which, w) { return (rule, which, endpoints(w)) in touched }
@@ -37,6 +37,7 @@ function good(rule, side, fact,    w, other) {
     if (is[rule, "only"] == "pipelined" && !pipelined(connection_at[w[1], "response", w[4]])) return 0
     if (is[rule, "only"] == "unsure" && unsure[w[1], w[3]] unsure[w[1], w[4]] !~ /started_before|gap|truncated/) return 0
     if (is[rule, "only"] == "networks" && networks[endpoints(w)] < 2) return 0
+    if (is[rule, "only"] == "views" && points[endpoints(w)] < 2 && !(endpoints(w) in first && others[first[endpoints(w)]] > 1)) return 0
     if (is[rule, "only"] == "repeated" && times[w[1], question[w[3]]] < 2) return 0
     return 1
 }
@@ -56,7 +57,9 @@ FILENAME ~ /\.rule$/ {
 }
 FILENAME ~ /frames$/ {
     connection[$1] = $2
-    if ($4 != "" && !(($2, $4) in network)) { network[$2, $4] = 1; networks[$2]++ }
+    if ($4 != "-" && !(($2, $4) in network)) { network[$2, $4] = 1; networks[$2]++ }
+    if ($5 != "-" && !(($2, $5) in point)) { point[$2, $5] = 1; points[$2]++ }
+    if ($6 != "-" && !(($2, $6) in began)) { began[$2, $6] = 1; others[$6]++; first[$2] = $6 }
     next
 }
 FILENAME ~ /hits$/ {

@@ -1,7 +1,8 @@
 -- What tests/oracle/score.sh asks of a capture beside its facts, in the same reading of tshark (-X lua_script:tests/oracle/packets.lua): a line per packet of TCP or UDP in the file PACKETS, with tabs between the fields below and
 -- commas between several values of one; and the hits of the display filters of all rules. Lines `RULE KEY FILTER` come from the file FILTERS; lines `RULE KEY FRAME` go to the file HITS, `error RULE MESSAGE` for a filter that tshark refuses.
 local names = { "tcp.stream", "frame.protocols", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "tcp.srcport", "tcp.dstport", "tcp.len", "tcp.analysis.flags", "frame.number", "udp.srcport", "udp.dstport",
-    "tcp.analysis.lost_segment", "tcp.analysis.ack_lost_segment", "geneve.vni", "vxlan.vni" }
+    "tcp.analysis.lost_segment", "tcp.analysis.ack_lost_segment", "geneve.vni", "vxlan.vni",
+    "frame.interface_id", "tcp.flags.syn", "tcp.seq_raw" }
 local fields = {}
 for i, name in ipairs(names) do fields[i] = Field.new(name) end
 
