@@ -3,6 +3,7 @@
 # of tests/tshark-rules excuses it by name. First: a dissector that errs once is found out.
 #   TAPELOOP_CORPUS   folder of captures (../shared/corpus beside the checkout)
 #   FULL=1            all of them (otherwise some dozens)
+#   JOBS              captures looked at together (as many as there are processors)
 . "$(dirname "$0")/lib.sh"
 need_command tshark jq awk
 need_built "$BIN/dissector"
@@ -12,7 +13,7 @@ TAPELOOP_CORPUS=${TAPELOOP_CORPUS:-$ROOT/../shared/corpus}
 score() { # NAME FILE...
     local name=$1
     shift
-    B=$B JOBS=$(nproc) "$ROOT/tests/oracle/score.sh" --quiet "$@" >"$WORK/$name" 2>&1 || { cat "$WORK/$name" >&2; fail "$name: tshark says something else, and no rule excuses it"; }
+    B=$B JOBS=${JOBS:-$(nproc)} "$ROOT/tests/oracle/score.sh" --quiet "$@" >"$WORK/$name" 2>&1 || { cat "$WORK/$name" >&2; fail "$name: tshark says something else, and no rule excuses it"; }
     cat "$WORK/$name"
 }
 
