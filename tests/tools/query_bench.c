@@ -87,7 +87,7 @@ static const char *const filters[KINDS][VALUES] = {
     { "timestamp >= timestamp(\"2023-11-14T22:13:20.1Z\")", "timestamp < timestamp(\"2023-11-14T22:13:30Z\")", "timestamp > timestamp(\"2023-11-14T22:13:32.3Z\")",
       "timestamp > timestamp(\"2023-11-14T22:13:24Z\") && timestamp < timestamp(\"2023-11-14T22:13:31Z\")", "timestamp > timestamp(\"2030-01-01T00:00:00Z\")" },
     { "status_code == 200", "status_code == 503", "status_code == 409", "status_code >= 300 && status_code < 500", "status_code == 404" },
-    { "src.pod.namespace == \"namespace-1\"", "src.pod.namespace == \"namespace-3\"", "dst.pod.namespace == \"namespace-15\"", "\"namespace-3\" in namespaces", "src.pod.namespace == \"nowhere\"" },
+    { "src.pod.namespace == \"namespace-1\"", "src.pod.namespace == dst.pod.namespace", "dst.pod.namespace == \"namespace-15\"", "\"namespace-3\" in namespaces", "src.pod.namespace == \"nowhere\"" },
     { "dst.pod.name == \"pod-5-7d4b9c\"", "src.pod.name == \"pod-200-7d4b9c\"", "src.pod.name == \"pod-77-7d4b9c\"", "\"pod-77-7d4b9c\" in pods", "dst.pod.name == \"nobody\"" },
     { "path.startsWith(\"/api\")", "path.startsWith(\"/api/v1/orders/5\")", "path.startsWith(\"/api/v2\")", "path == \"/api/v1/orders/500\"", "path.startsWith(\"/nowhere\")" },
 };

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "services/dissector/query/select.h"
+#include "services/dissector/query/translate.h"
 
 #define TABLE_FIRST 1024
 
@@ -11,6 +12,10 @@ void plan_sets_free(struct plan_sets *sets)
         return;
     for (uint32_t i = 0; i < sets->count; i++)
         free(sets->sets[i].table);
+    for (uint32_t i = 0; i < sets->classes_count; i++) {
+        free(sets->classes[i].src);
+        free(sets->classes[i].dst);
+    }
     free(sets);
 }
 
@@ -92,12 +97,21 @@ static unsigned names_of(const struct node *n)
     return names;
 }
 
-static bool paths_are_few(const struct query_plan_context *c)
+/* The greatest number that a statement gives; -1: none. */
+static int64_t read_greatest(const struct query_plan_context *c, const char *sql)
 {
     sqlite3_stmt *statement = NULL;
-    bool few = sqlite3_prepare_v2(c->file->db, "SELECT MAX(id) FROM path", -1, &statement, NULL) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_int64(statement, 0) < (int64_t)PLAN_SET_PATHS_MAX;
+    int64_t greatest = -1;
+    if (sqlite3_prepare_v2(c->file->db, sql, -1, &statement, NULL) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW)
+        greatest = sqlite3_column_int64(statement, 0);
     sqlite3_finalize(statement);
-    return few;
+    return greatest;
+}
+
+static bool paths_are_few(const struct query_plan_context *c)
+{
+    int64_t greatest = read_greatest(c, "SELECT MAX(id) FROM path");
+    return greatest >= 0 && greatest < (int64_t)PLAN_SET_PATHS_MAX;
 }
 
 const struct plan_set *plan_sets_find(const struct query_plan_context *c, const struct node *n, bool negated)
@@ -128,4 +142,60 @@ const struct plan_set *plan_sets_find_in(const struct query_plan_context *c, con
     sql_bind_text(&sql, text->text, text->size);
     sql_format(&sql, negated ? " NOT IN (%s)" : " IN (%s)", text->next->variable->peer_columns);
     return keep(c, &sql, n, SLICE_SRC, negated);
+}
+
+static bool compares_endpoints(const struct node *n, const struct node **ret_src, const struct node **ret_dst)
+{
+    if (n->kind != NODE_BINARY || (n->op != OP_EQUAL && n->op != OP_NOT_EQUAL) || n->first->type != TYPE_STRING)
+        return false;
+    const struct node *a = n->first, *b = a->next;
+    bool turned = names_of(a) == OF_DST;
+    *ret_src = turned ? b : a;
+    *ret_dst = turned ? a : b;
+    return names_of(*ret_src) == OF_SRC && names_of(*ret_dst) == OF_DST;
+}
+
+/* Every text of either side, numbered in their order; a text that is an error has no number. */
+static bool read_classes(const struct query_plan_context *c, const struct node *src, const struct node *dst, struct plan_classes *ret)
+{
+    struct sql sql = { 0 };
+    struct translation t = { .sql = &sql, .vocabulary = c->vocabulary };
+    sqlite3_stmt *statement = NULL;
+    int step = SQLITE_ERROR;
+    sql_put(&sql, "SELECT id, side, DENSE_RANK() OVER (ORDER BY text) FROM (SELECT id, 0 AS side, ");
+    translate(&t, src);
+    sql_put(&sql, " AS text FROM peer AS src_peer UNION ALL SELECT id, 1, ");
+    translate(&t, dst);
+    sql_put(&sql, " FROM peer AS dst_peer) WHERE text IS NOT NULL");
+    if (sql_prepare(c->file->db, &sql, &statement) == 0)
+        while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
+            int64_t id = sqlite3_column_int64(statement, 0);
+            if (id >= 0 && id < ret->size)
+                (sqlite3_column_int(statement, 1) ? ret->dst : ret->src)[id] = (uint32_t)sqlite3_column_int64(statement, 2);
+        }
+    sqlite3_finalize(statement);
+    sql_free(&sql);
+    return step == SQLITE_DONE;
+}
+
+const struct plan_classes *plan_sets_find_classes(const struct query_plan_context *c, const struct node *n)
+{
+    const struct node *src, *dst;
+    struct plan_sets *sets = c->sets;
+    if (!compares_endpoints(n, &src, &dst))
+        return NULL;
+    for (uint32_t i = 0; i < sets->classes_count; i++)
+        if (sets->classes[i].n == n)
+            return &sets->classes[i];
+    int64_t size = read_greatest(c, "SELECT MAX(id) FROM peer") + 1;
+    if (sets->classes_count == PLAN_CLASSES_MAX || size <= 0 || size > (int64_t)PLAN_CLASSES_PEERS_MAX)
+        return NULL;
+    struct plan_classes classes = { n, calloc((size_t)size, sizeof *classes.src), calloc((size_t)size, sizeof *classes.dst), size };
+    if (!classes.src || !classes.dst || !read_classes(c, src, dst, &classes)) {
+        free(classes.src);
+        free(classes.dst);
+        return NULL;
+    }
+    sets->classes[sets->classes_count] = classes;
+    return &sets->classes[sets->classes_count++];
 }

@@ -16,11 +16,17 @@ struct plan_set {
     uint8_t *table;                     /* 1 for each number that is in it; NULL: some number is too large for a table */
     int64_t table_size;
 };
-struct plan_sets { struct plan_set sets[PLAN_SETS_MAX]; uint32_t count; };
+/* Of src.x == dst.y or !=: each endpoint's number of its text, as client and as server, equal for equal texts; 0: it has none. */
+struct plan_classes { const struct node *n; uint32_t *src, *dst; int64_t size; };
+#define PLAN_CLASSES_MAX 8u
+#define PLAN_CLASSES_PEERS_MAX 20000u   /* with more, to sort their texts would take longer than the first page may */
+struct plan_sets { struct plan_set sets[PLAN_SETS_MAX]; uint32_t count; struct plan_classes classes[PLAN_CLASSES_MAX]; uint32_t classes_count; };
 
 /* Those of one endpoint, protocol or path that n is true of (negated: false of). NULL: n reads something else too, or it is unknown. Borrowed from the context's sets. */
 const struct plan_set *plan_sets_find(const struct query_plan_context *context, const struct node *n, bool negated);
 /* "text" in namespaces and the like: the endpoints that have it (negated: have not); its column says nothing. */
 const struct plan_set *plan_sets_find_in(const struct query_plan_context *context, const struct node *n, bool negated);
+/* NULL: n compares something else, or it is unknown. */
+const struct plan_classes *plan_sets_find_classes(const struct query_plan_context *context, const struct node *n);
 void plan_sets_free(struct plan_sets *sets); /* NULL is fine */
 #endif

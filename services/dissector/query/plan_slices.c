@@ -131,6 +131,16 @@ static void mask_table(const struct slices *s, const struct slices_node *test, s
     }
 }
 
+static void mask_same(const struct slices *s, const struct slices_node *test, struct mask *mask)
+{
+    const struct plan_classes *c = test->classes;
+    for (uint32_t i = 0; i < s->rows; i++) {
+        int64_t src = s->least[SLICE_SRC] + s->numbers[SLICE_SRC][i], dst = s->least[SLICE_DST] + s->numbers[SLICE_DST][i];
+        bool known = src >= 0 && src < c->size && dst >= 0 && dst < c->size && c->src[src] && c->dst[dst];
+        mask->bytes[i] &= known && (c->src[src] == c->dst[dst]) != test->negated;
+    }
+}
+
 static bool mask_is_empty(const struct mask *mask)
 {
     uint8_t any = 0;
@@ -180,6 +190,13 @@ static int apply(struct slices *s, const struct slices_node *n, struct mask *mas
         r = need(s, n->column);
         if (r == 0 && !s->unknown)
             n->kind == SLICES_RANGE ? mask_range(s, n, mask) : mask_table(s, n, mask);
+        break;
+    case SLICES_SAME:
+        r = need(s, SLICE_SRC);
+        if (r == 0)
+            r = need(s, SLICE_DST);
+        if (r == 0 && !s->unknown)
+            mask_same(s, n, mask);
     }
     return r;
 }

@@ -1,7 +1,7 @@
 /* What an expression says about the columns that the table `slice` holds packed (database/schema.h): protocol, status, endpoints, path. Asked of a zone at a time, one byte or two of an entry for each column, and without SQLite's
  * machine for each row: whatever is joined by &&, and whatever the columns have to do with each other, a million entries take some milliseconds where a walk over their rows takes a hundred.
  *
- * A test of one column is a range of numbers, or a table of the numbers for which a part of the expression is true: that part is asked of each name once. What slices tell nothing about is taken to be true, so what comes out are
+ * A test of one column is a range of numbers, or a table of the numbers for which a part of the expression is true: that part is asked of each name once. One test is of two columns: whether something of both endpoints is equal. What slices tell nothing about is taken to be true, so what comes out are
  * candidates: every one is still asked the whole expression. One thread. */
 #ifndef DISSECTOR_QUERY_PLAN_SLICES_H
 #define DISSECTOR_QUERY_PLAN_SLICES_H

@@ -1,6 +1,5 @@
 #include "services/dissector/query/plan_slices_tests.h"
 #include <string.h>
-#include "services/dissector/query/plan_sets.h"
 #include "services/dissector/query/translate.h"
 
 #define NUMBER_LEAST (-(INT64_C(1) << 33))      /* beyond what slices hold, to either side */
@@ -89,6 +88,9 @@ static uint16_t leaf(struct maker *m, const struct node *n, bool negated)
     }
     if (query_plan_is_in_set(n))
         return in_set(m, n, negated);
+    const struct plan_classes *classes = plan_sets_find_classes(m->context, n);
+    if (classes)
+        return new_node(m->tests, (struct slices_node){ .kind = SLICES_SAME, .classes = classes, .negated = (n->op == OP_NOT_EQUAL) != negated });
     const struct plan_set *set = plan_sets_find(m->context, n, negated);
     return set ? table(m, set->column, set) : ALL;
 }

@@ -101,7 +101,7 @@ static void make_database(struct fixture *f, bool holes)
 static bool in_namespace(uint8_t peer, unsigned namespace) { return peer % 7 && peer % NAMESPACES == namespace; }
 
 /* One filter: its text, and in ret what it says of every entry. A number under 9 in `kind` is one that slices know. */
-enum { KINDS = 15 };
+enum { KINDS = 16 };
 static void leaf(struct fixture *f, unsigned kind, char *text, uint8_t *ret)
 {
     static const char *const flags[] = { "http", "grpc", "dns", "tcp" };
@@ -127,6 +127,7 @@ static void leaf(struct fixture *f, unsigned kind, char *text, uint8_t *ret)
     case 11: snprintf(text, TEXT_MAX, "method == \"GET\""); break;
     case 12: snprintf(text, TEXT_MAX, "elapsed_time %s %u", signs[sign], id * 50); break;
     case 13: snprintf(text, TEXT_MAX, "protocol in [\"%s\", \"none\"]", named[which]); break;
+    case 15: snprintf(text, TEXT_MAX, which % 2 ? "src.pod.namespace %s dst.pod.namespace" : "dst.pod.name %s src.namespace", signs[sign % 2]); break;
     case 14: snprintf(text, TEXT_MAX, "(src.ip == \"10.0.0.%u\" || src.pod.name.endsWith(\"%u\"))", pod, pod % 10); break;
     }
     char part[24], digits[12];
@@ -154,6 +155,7 @@ static void leaf(struct fixture *f, unsigned kind, char *text, uint8_t *ret)
         case 11: ret[i] = row->protocol < 2 && row->get; break;
         case 12: ret[i] = spans[sign]; break;
         case 13: ret[i] = row->protocol == which; break;
+        case 15: ret[i] = ((row->src % 7 == 0 && row->dst % 7 == 0) || (which % 2 && row->src % 7 && row->dst % 7 && row->src % NAMESPACES == row->dst % NAMESPACES)) == (sign % 2 == 0); break;
         case 14: ret[i] = row->src == pod || (row->src % 7 && row->src % 10 == pod % 10); break;
         }
     }
