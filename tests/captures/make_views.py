@@ -5,6 +5,7 @@ Nothing is random: the same bytes each time. Hand-made packets, because two real
 import struct
 import sys
 
+INTERFACES = ["veth0", "eth0", "veth1", "tunnel0"]
 START_NS = 1767225600 * 10**9  # 2026-01-01
 
 
@@ -29,6 +30,13 @@ def frame(source, destination, seq, ack, flags, payload):
     head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp), 0, 0x4000, 64, 6, 0, address(source[0]), address(destination[0]))
     head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
     return bytes.fromhex("020000000002020000000001") + b"\x08\x00" + head + tcp
+
+
+def wrapped(inner, vni=42):
+    """In VXLAN between two nodes."""
+    udp = struct.pack("!HHHH", 50000, 4789, 16 + len(inner), 0) + struct.pack("!II", 0x08000000, vni << 8) + inner
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0x4000, 64, 17, 0, address("192.168.0.1"), address("192.168.0.2"))
+    return bytes.fromhex("020000000004020000000003") + b"\x08\x00" + head[:10] + struct.pack("!H", checksum(head)) + head[12:] + udp
 
 
 class Connection:
@@ -74,10 +82,10 @@ def block(kind, body):
 
 class Capture:
     def __init__(self, interfaces):
-        self.bytes = block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
+        self.blocks = [block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))]
         for name in interfaces:
             options = struct.pack("<HH", 2, len(name)) + padded(name.encode()) + struct.pack("<HHB3x", 9, 1, 9) + struct.pack("<HH", 0, 0)
-            self.bytes += block(1, struct.pack("<HHI", 1, 0, 262144) + options)
+            self.blocks.append(block(1, struct.pack("<HHI", 1, 0, 262144) + options))
         self.waiting = []
 
     def add(self, interface, time_ns, data):
@@ -85,9 +93,9 @@ class Capture:
 
     def write(self, path):
         for time_ns, _, interface, data in sorted(self.waiting):
-            self.bytes += block(6, struct.pack("<IIIII", interface, time_ns >> 32, time_ns & 0xFFFFFFFF, len(data), len(data)) + padded(data))
+            self.blocks.append(block(6, struct.pack("<IIIII", interface, time_ns >> 32, time_ns & 0xFFFFFFFF, len(data), len(data)) + padded(data)))
         with open(path, "wb") as f:
-            f.write(self.bytes)
+            f.write(b"".join(self.blocks))
 
 
 def pass_by(capture, connection, start_ns, views, step_ns=1000000):
@@ -98,7 +106,8 @@ def pass_by(capture, connection, start_ns, views, step_ns=1000000):
                 continue
             side, seq, ack, flags, payload = changed(number, packet)
             ends = (client, server) if side == 0 else (server, client)
-            capture.add(interface, start_ns + number * step_ns + delay_ns, frame(*ends, seq, ack, flags, payload))
+            data = frame(*ends, seq, ack, flags, payload)
+            capture.add(interface, start_ns + number * step_ns + delay_ns, wrapped(data) if INTERFACES[interface] == "tunnel0" else data)
 
 
 def as_is(_, packet):
@@ -133,7 +142,7 @@ def every(n, at):
 
 
 def main():
-    capture = Capture(["veth0", "eth0", "vxlan0"])
+    capture = Capture(INTERFACES)
     web = ("10.0.0.2", 80)
 
     def ends(port):
@@ -154,9 +163,11 @@ def main():
     # What the client says goes by one interface, what the server says by another.
     pass_by(capture, conversation("asymmetric", 4), START_NS + 5 * second,
             [(0, *ends(1006), 0, lambda _, packet: packet[0] == 0, as_is), (1, *ends(1006), 20000, lambda _, packet: packet[0] == 1, as_is)])
+    # At a pod's interface, and in a tunnel between nodes.
+    pass_by(capture, conversation("tunnel", 3), START_NS + 6 * second, [(0, *ends(1007), 0, every(4, 3), as_is), (3, *ends(1007), 20000, every(4, 1), as_is)])
     # Lost by all: a gap, and it says so.
-    pass_by(capture, conversation("nobody", 4), START_NS + 6 * second,
-            [(0, *ends(1007), 0, lambda number, _: number not in (9, 10), as_is), (1, *ends(1007), 20000, lambda number, _: number not in (10, 11, 16), as_is)])
+    pass_by(capture, conversation("nobody", 4), START_NS + 7 * second,
+            [(0, *ends(1008), 0, lambda number, _: number not in (9, 10), as_is), (1, *ends(1008), 20000, lambda number, _: number not in (10, 11, 16), as_is)])
     capture.write(f"{sys.argv[1]}/views.pcapng")
 
 

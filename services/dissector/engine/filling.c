@@ -5,7 +5,7 @@
 #include "services/dissector/engine/internal.h"
 #include "services/dissector/engine/strip.h"
 
-enum { FLAG_FIN = 1, FLAG_SYN = 2, FLAG_ACK = 16 };
+enum { FLAG_SYN = 2, FLAG_PUSH = 8, FLAG_ACK = 16 };
 #define LINE_START (UINT64_C(1) << 40) /* offset of the first number seen: none lies so far before it */
 
 #define BEFORE_BYTES_MAX 65536u        /* between a handshake that only others saw and what the teller saw first: beyond it, it began in the middle */
@@ -130,23 +130,31 @@ static bool fed_offset(const struct conversation *c, unsigned direction, uint64_
     return c->streams[direction].known && offset_of(line_of(c, direction), c->streams[direction].seq, ret);
 }
 
-/* Where neither end of a handshake was seen by the teller, but by others and shortly before: its streams begin there. p: the teller's first packet. */
+/* Whether line begins behind the number that another view's handshake has: the teller saw the other half of it, or nothing but what came shortly after. p: its first packet. */
+static bool begins_behind(const struct filling *f, unsigned line, uint32_t isn, const struct shard_packet *p)
+{
+    uint32_t before = (line == f->turned ? p->seq : p->ack) - isn - 1;
+    return f->views[0].isn_known[!line] || ((p->flags & FLAG_ACK) && before <= BEFORE_BYTES_MAX);
+}
+
+/* Where the teller lost packets of the handshake that others saw: its streams begin there. */
 static void begin_at_handshake(struct filling *f, const struct shard_packet *p)
 {
     struct conversation *c = f->c;
-    if (f->views[0].isn_known[0] || f->views[0].isn_known[1] || !(p->flags & FLAG_ACK))
-        return;
+    bool known = f->views[0].isn_known[0] || f->views[0].isn_known[1];
     for (uint32_t i = 1; i < f->count; i++)
         for (unsigned line = 0; line < 2; line++) {
             struct stream *s = &c->streams[line ^ f->turned];
-            uint32_t before = (line == f->turned ? p->seq : p->ack) - f->views[i].isn[line] - 1;
-            if (!f->views[i].isn_known[line] || s->known || before > BEFORE_BYTES_MAX)
+            uint32_t isn = f->views[i].isn[line];
+            if (!f->views[i].isn_known[line] || f->views[0].isn_known[line] || s->known || !begins_behind(f, line, isn, p))
                 continue;
-            segments_begin(s, f->views[i].isn[line]);
+            segments_begin(s, isn);
             c->from_start = true;
         }
-    c->side_known = c->from_start;
-    c->swapped = c->from_start && f->turned;
+    if (c->from_start && !known) {
+        c->side_known = true;
+        c->swapped = f->turned;
+    }
 }
 
 static int begin(struct filling *f, unsigned line, const struct shard_packet *p)
@@ -274,11 +282,18 @@ static void forget(struct filling *f, unsigned line)
     f->filler->kept -= before - (l->own.bytes + l->others.bytes);
 }
 
-/* The packet's bytes, compared and kept. A single byte that is not the next one is a keep-alive's, and nobody's. */
+/* A single byte that is not the next one, and with which its sender ends nothing: nobody's. */
+static bool is_keep_alive(const struct one_view *view, unsigned line, uint64_t offset, const struct shard_packet *p)
+{
+    uint64_t end = view->ends[line];
+    return p->payload == 1 && end != 0 && offset != end && !(offset > end && (p->flags & FLAG_PUSH));
+}
+
+/* The packet's bytes, compared and kept. */
 static void take_bytes(struct filling *f, uint32_t view, unsigned line, uint64_t offset, const struct shard_packet *p)
 {
     struct one_view *v = &f->views[view];
-    if (p->payload == 1 && v->ends[line] != 0 && offset != v->ends[line])
+    if (is_keep_alive(v, line, offset, p))
         return;
     if (p->captured > 0 && !compare(f, view, line, offset, p)) {
         refuse(f, FILLING_DIFFERS);

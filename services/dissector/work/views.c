@@ -167,16 +167,15 @@ static void remember_seen(struct views *v, uint32_t root, struct fate *best)
     best->seen_count = v->seen_count - best->first_seen;
 }
 
-static bool knows_handshake(const struct view *view) { return view->flags & (VIEW_CLIENT_ISN | VIEW_SERVER_ISN); }
-
 /* Whether another view may have what the teller lacks: a hole, the beginning, the end, a whole direction. */
 static bool may_fill(const struct view *teller, const struct view *other)
 {
     bool turned = memcmp(teller->tuple.source, other->tuple.source, 16) == 0 ? teller->tuple.source_port != other->tuple.source_port : memcmp(teller->tuple.source, other->tuple.destination, 16) == 0;
     uint64_t client = turned ? other->payload_bytes - other->client_payload : other->client_payload, server = other->payload_bytes - client;
+    uint32_t handshake = VIEW_CLIENT_ISN | VIEW_SERVER_ISN, known = teller->flags & handshake, also = other->flags & handshake;
     if (teller->tuple.transport != TRANSPORT_TCP || other->payload_bytes == 0)
         return false;
-    return teller->missing_bytes > 0 || (knows_handshake(other) && !knows_handshake(teller)) || (other->end == END_CLOSED && teller->end != END_CLOSED) ||
+    return teller->missing_bytes > 0 || (turned ? also && !known : (also & ~known) != 0) || (other->end == END_CLOSED && teller->end != END_CLOSED) ||
            (client > 0 && teller->client_payload == 0) || (server > 0 && teller->payload_bytes == teller->client_payload);
 }
 
