@@ -5,7 +5,7 @@
 #include "services/dissector/engine/internal.h"
 #include "services/dissector/engine/strip.h"
 
-enum { FLAG_SYN = 2, FLAG_PUSH = 8, FLAG_ACK = 16 };
+enum { FLAG_FIN = 1, FLAG_SYN = 2, FLAG_PUSH = 8, FLAG_ACK = 16 };
 #define LINE_START (UINT64_C(1) << 40) /* offset of the first number seen: none lies so far before it */
 
 #define BEFORE_BYTES_MAX 65536u        /* between a handshake that only others saw and what the teller saw first: beyond it, it began in the middle */
@@ -36,7 +36,7 @@ struct filling {
     unsigned turned;                /* the conversation's direction 0 is line 1 */
     struct line lines[2];
     uint32_t node, number, end;     /* of the teller's view; end: closed where any view saw that */
-    uint8_t shard, outcome;
+    uint8_t shard, outcome, finished; /* finished: bit per line whose FIN a view saw */
     uint64_t given;
     uint32_t count, open;           /* views; those that are not over */
     struct one_view views[];
@@ -179,7 +179,7 @@ static void close_conversation(struct filling *f, bool quietly)
         c->shard->failed = -ECANCELED;
     segments_flush(c);
     segments_free(c);
-    feed_close(c, (enum conversation_end)f->end);
+    feed_close(c, f->finished == 3 ? END_CLOSED : (enum conversation_end)f->end);
     connection_emit(c);
     c->shard->failed = quietly ? failed : c->shard->failed;
     c->shard->held_bytes -= sizeof *c;
@@ -308,6 +308,7 @@ static void take_bytes(struct filling *f, uint32_t view, unsigned line, uint64_t
 static int take(struct filling *f, uint32_t view, unsigned line, const struct shard_packet *p)
 {
     uint64_t offset;
+    f->finished |= p->flags & FLAG_FIN ? (uint8_t)(1u << line) : 0;
     if (p->flags & FLAG_SYN)
         note_syn(f, view, line, p->time_ns);
     if (p->flags & FLAG_ACK)

@@ -154,11 +154,101 @@ static void all_views_are_listed(void **state)
     views_free(views);
 }
 
+/* How many of the two are to be dissected together: in both orders. */
+static uint32_t fillings(const struct run_view *teller, const struct run_view *other)
+{
+    struct run_view list[2] = { *other, *teller };
+    uint32_t wanted = 0, count = 0;
+    for (unsigned turn = 0; turn < 2; turn++) {
+        struct views *views;
+        assert_int_equal(views_new(list, 2, &views), 0);
+        assert_true(turn == 0 || wanted == views_fillings(views));
+        wanted = views_fillings(views);
+        if (wanted) {
+            const struct run_view *members = views_filling(views, 0, &count);
+            assert_true(count == 2 && members[0].number == teller->number && members[1].number == other->number);
+        }
+        views_free(views);
+        list[0] = *teller;
+        list[1] = *other;
+    }
+    return wanted;
+}
+
+static void what_lacks_something_is_dissected_again(void **state)
+{
+    (void)state;
+    struct run_view teller = with_isn(view(0, 1, 0, 10, 100), 5, 6, BOTH), other = with_isn(view(1, 2, 0, 10, 60), 5, 6, BOTH);
+    teller.view.client_payload = 40;
+    other.view.client_payload = 30;
+    assert_int_equal(fillings(&teller, &other), 0);
+    other.view.missing_bytes = 7; /* it does not tell */
+    assert_int_equal(fillings(&teller, &other), 0);
+    teller.view.missing_bytes = 1;
+    assert_int_equal(fillings(&teller, &other), 1);
+    other.view.payload_bytes = other.view.client_payload = 0; /* has nothing to give */
+    assert_int_equal(fillings(&teller, &other), 0);
+    teller.view.missing_bytes = 0;
+    other.view.payload_bytes = 60;
+    teller.view.flags = VIEW_CLIENT_ISN;
+    assert_int_equal(fillings(&teller, &other), 1);
+    teller.view.flags = BOTH;
+    teller.view.client_payload = 100; /* nothing of the server */
+    assert_int_equal(fillings(&teller, &other), 1);
+    teller.view.tuple.transport = other.view.tuple.transport = 17;
+    assert_int_equal(fillings(&teller, &other), 0);
+}
+
+static void clocks_may_differ_where_the_handshake_is_the_same(void **state)
+{
+    (void)state;
+    struct run_view apart[] = { with_isn(view(0, 1, 0, 10, 100), 5, 6, BOTH), with_isn(view(1, 2, 1000, 1010, 1), 5, 6, BOTH) };
+    expect(apart, 2, "10");
+    apart[1].view.server_isn = 7;
+    expect(apart, 2, "11");
+    apart[1].view.server_isn = 6;
+    apart[1].view.first_ns += INT64_C(61000000000);
+    apart[1].view.last_ns += INT64_C(61000000000);
+    expect(apart, 2, "11");
+    struct run_view other_address[] = { with_isn(view(0, 1, 0, 10, 100), 5, 6, BOTH), translated(with_isn(view(0, 2, 1000, 1010, 1), 5, 6, BOTH), 9) };
+    expect(other_address, 2, "11");
+}
+
+static void who_gave_what_is_said(void **state)
+{
+    (void)state;
+    static const char *const nodes[] = { "a", "b" };
+    struct input_names names = { 0 };
+    struct run_view list[] = { with_isn(view(0, 1, 0, 10, 100), 5, 6, BOTH), with_isn(view(1, 2, 0, 10, 60), 5, 6, BOTH) };
+    struct views *views;
+    struct value value;
+    struct text item;
+    const struct record record = { 0 };
+    uint32_t at = 0;
+    list[0].view.missing_bytes = 5;
+    list[1].view.node = 1;
+    assert_int_equal(input_names_add(&names, 2, "eth0"), 0);
+    assert_int_equal(views_new(list, 2, &views), 0);
+    assert_false(fate(views, &list[0]).filled);
+    views_set_filled(views, 0, (const uint64_t[]){ 0, 5 });
+    assert_true(fate(views, &list[0]).filled && fate(views, &list[0]).tells && !fate(views, &list[1]).filled);
+    assert_true(views_list(views, &record, nodes, 2, &names, &value));
+    assert_true(value_next_item(&value, &at, &item));
+    assert_int_equal(item.size, strlen("a 10.0.0.1:1000 > 10.0.0.2:80"));
+    assert_memory_equal(item.data, "a 10.0.0.1:1000 > 10.0.0.2:80", item.size);
+    assert_true(value_next_item(&value, &at, &item));
+    assert_int_equal(item.size, strlen("b eth0 10.0.0.1:1000 > 10.0.0.2:80 (gave 5 bytes)"));
+    assert_memory_equal(item.data, "b eth0 10.0.0.1:1000 > 10.0.0.2:80 (gave 5 bytes)", item.size);
+    views_free(views);
+    input_names_free(&names);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(most_payload_tells), cmocka_unit_test(one_point_never_has_two), cmocka_unit_test(times_and_numbers_must_agree),
         cmocka_unit_test(translated_ones_need_both_numbers), cmocka_unit_test(connections_are_numbered_as_they_come), cmocka_unit_test(all_views_are_listed),
+        cmocka_unit_test(what_lacks_something_is_dissected_again), cmocka_unit_test(clocks_may_differ_where_the_handshake_is_the_same), cmocka_unit_test(who_gave_what_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
