@@ -1,27 +1,23 @@
 #include "services/dissector/service.h"
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "jobs/store_proof.h"
+#include "lifecycle/serve.h"
 #include "log/log.h"
-#include "loop/loop.h"
-#include "loop/queue.h"
 #include "services/dissector/answers/answers.h"
 #include "services/dissector/jobs/crew.h"
 #include "services/dissector/jobs/lease.h"
 #include "services/dissector/live/live.h"
 
 #define STOP_DEADLINE_MS 20000      /* a stage notices within a second, a bus call within 5 s */
-#define START_ERROR_TEXT_MAX STORE_ERROR_TEXT_MAX
+_Static_assert(SERVE_ERROR_TEXT_MAX >= STORE_ERROR_TEXT_MAX, "the sentences of the parts have room");
 
 static const struct stage_table stages = { .check = stage_check, .map = stage_map, .reduce = stage_reduce, .finalise = stage_finalise };
 
 struct program {
     struct service service;
-    struct lifecycle *lifecycle;
-    struct loop_queue *stopped;     /* from the stopping thread to the loop: one item */
     struct crew *crew;
     struct dissect_answers *answers;
     char host[65];
@@ -56,7 +52,7 @@ static int connect_bus(struct program *program, char *error)
         return r;
     r = bus_service_start(service->bus, "dissector", TAPELOOP_VERSION, "dissects snapshots and answers questions about their calls", &service->discovery);
     if (r < 0) {
-        snprintf(error, START_ERROR_TEXT_MAX, "cannot answer service discovery: %s", strerror(-r));
+        snprintf(error, SERVE_ERROR_TEXT_MAX, "cannot answer service discovery: %s", strerror(-r));
         return r;
     }
     bus_service_endpoint(service->discovery, "request", "dissect.request");
@@ -71,7 +67,7 @@ static int start_live(struct program *program, char *error)
     if (!options->tape)
         return 0;
     if (gethostname(program->host, sizeof program->host - 1) < 0 && !options->node) {
-        snprintf(error, START_ERROR_TEXT_MAX, "this machine has no host name: give the node's name with --node");
+        snprintf(error, SERVE_ERROR_TEXT_MAX, "this machine has no host name: give the node's name with --node");
         return -EINVAL;
     }
     const struct live_options live = {
@@ -81,8 +77,9 @@ static int start_live(struct program *program, char *error)
     return live_start(program->service.bus, &live, &program->service.live, error);
 }
 
-static int start(struct program *program, char *error)
+static int start(void *context, char *error)
 {
+    struct program *program = context;
     struct service *service = &program->service;
     name_instance(service);
     int r = store_open(service->options.store, service->instance, &service->store, error);
@@ -103,8 +100,9 @@ static int start(struct program *program, char *error)
     return r;
 }
 
-static void stop_parts(struct program *program)
+static void stop(void *context)
 {
+    struct program *program = context;
     struct service *service = &program->service;
     atomic_store(&service->stopping, true);
     crew_stop(program->crew);
@@ -117,57 +115,18 @@ static void stop_parts(struct program *program)
     store_close(service->store);
 }
 
-static void *stop_thread(void *context)
+static void ready(void *context)
 {
-    struct program *program = context;
-    stop_parts(program);
-    (void)loop_queue_push(program->stopped, program); /* the only item it ever gets */
-    return NULL;
-}
-
-/* Loop thread. */
-static void on_stopped(void *context, void *item)
-{
-    struct program *program = context;
-    (void)item;
-    loop_queue_close(program->stopped, NULL, NULL);
-    lifecycle_finish(program->lifecycle, 0);
-}
-
-/* Loop thread: stopping waits for threads, and the loop keeps its deadline meanwhile. */
-static void on_stop(void *context)
-{
-    pthread_t thread;
-    if (pthread_create(&thread, NULL, stop_thread, context) == 0)
-        pthread_detach(thread);
-    else
-        stop_thread(context);
+    const struct service *service = &((struct program *)context)->service;
+    log_info("ready", "instance=%s store=%s store_id=%s workers=%u", log_quote(service->instance), log_quote(service->store->location), service->store_id, (unsigned)service->options.workers);
 }
 
 int service_run(const struct service_options *options)
 {
     static struct program program; /* static: threads see it to the end */
-    char error[START_ERROR_TEXT_MAX] = "";
     program.service.options = *options;
     program.service.stages = &stages;
-    int r = lifecycle_new("dissector", &program.service.options.lifecycle, &program.lifecycle);
-    if (r < 0) {
-        fprintf(stderr, "dissector: cannot start: %s\n", strerror(-r));
-        return 1;
-    }
-    r = loop_queue_new(lifecycle_loop(program.lifecycle), 1, on_stopped, &program, &program.stopped);
-    if (r == 0)
-        r = start(&program, error);
-    if (r < 0) {
-        log_error("cannot start", "reason=%s", log_quote(error[0] ? error : strerror(-r)));
-        stop_parts(&program);
-        return 1;
-    }
-    log_info("ready", "instance=%s store=%s store_id=%s workers=%u", log_quote(program.service.instance), log_quote(program.service.store->location), program.service.store_id,
-             (unsigned)program.service.options.workers);
-    printf("ready\n");
-    fflush(stdout);
-    int code = lifecycle_run(program.lifecycle, on_stop, &program, STOP_DEADLINE_MS);
-    lifecycle_free(program.lifecycle);
-    return code;
+    static const struct serve_program serving = { .name = "dissector", .options = &program.service.options.lifecycle, .start = start, .stop = stop, .ready = ready, .context = &program,
+                                                  .stop_deadline_ms = STOP_DEADLINE_MS };
+    return serve(&serving);
 }

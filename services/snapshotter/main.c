@@ -1,8 +1,6 @@
 /* The snapshotter: windows of the nodes' tapes become immutable snapshots. See options.c for what it is told, service.h for what its parts share. */
-#include "lifecycle/lifecycle.h"
+#include "lifecycle/serve.h"
 #include "log/log.h"
-#include "loop/loop.h"
-#include "loop/queue.h"
 #include "mem/cleanup.h"
 #include "services/snapshotter/answers/answers.h"
 #include "services/snapshotter/answers/export.h"
@@ -13,18 +11,15 @@
 #include "units/units.h"
 #include <errno.h>
 #include <malloc.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define STOP_DEADLINE_MS 20000      /* a pull notices within a block, a bus call within 5 s, an unpin within 2 s */
 #define MALLOC_ARENAS_MAX 2         /* pull and export threads come and go; with an arena for each, what they freed would stay resident */
-#define START_ERROR_TEXT_MAX STORE_ERROR_TEXT_MAX
+_Static_assert(SERVE_ERROR_TEXT_MAX >= STORE_ERROR_TEXT_MAX, "the sentences of the parts have room");
 
 struct program {
     struct service service;
-    struct lifecycle *lifecycle;
-    struct loop_queue *stopped;     /* from the stopping thread to the loop: one item */
     struct workers *workers;
     struct answers *answers;
 };
@@ -61,15 +56,16 @@ static int connect_bus(struct program *program, char *error)
         return r;
     r = bus_service_start(service->bus, "snapshotter", TAPELOOP_VERSION, "makes, keeps and exports snapshots", &service->discovery);
     if (r < 0) {
-        snprintf(error, START_ERROR_TEXT_MAX, "cannot answer service discovery: %s", strerror(-r));
+        snprintf(error, SERVE_ERROR_TEXT_MAX, "cannot answer service discovery: %s", strerror(-r));
         return r;
     }
     bus_service_endpoint(service->discovery, "request", "snapshot.request");
     return 0;
 }
 
-static int start(struct program *program, char *error)
+static int start(void *context, char *error)
 {
+    struct program *program = context;
     struct service *service = &program->service;
     name_instance(service);
     int r = store_open(service->options.store, service->instance, &service->store, error);
@@ -90,8 +86,9 @@ static int start(struct program *program, char *error)
     return r;
 }
 
-static void stop_parts(struct program *program)
+static void stop(void *context)
 {
+    struct program *program = context;
     struct service *service = &program->service;
     atomic_store(&service->stopping, true);
     workers_stop(program->workers);
@@ -104,59 +101,20 @@ static void stop_parts(struct program *program)
     store_close(service->store);
 }
 
-static void *stop_thread(void *context)
+static void ready(void *context)
 {
-    struct program *program = context;
-    stop_parts(program);
-    (void)loop_queue_push(program->stopped, program); /* the only item it ever gets */
-    return NULL;
-}
-
-/* Loop thread. */
-static void on_stopped(void *context, void *item)
-{
-    struct program *program = context;
-    (void)item;
-    loop_queue_close(program->stopped, NULL, NULL);
-    lifecycle_finish(program->lifecycle, 0);
-}
-
-/* Loop thread: stopping waits for threads, and the loop keeps its deadline meanwhile. */
-static void on_stop(void *context)
-{
-    pthread_t thread;
-    if (pthread_create(&thread, NULL, stop_thread, context) == 0)
-        pthread_detach(thread);
-    else
-        stop_thread(context);
+    const struct service *service = &((struct program *)context)->service;
+    log_info("ready", "instance=%s store=%s store_id=%s exports=%s", log_quote(service->instance), log_quote(service->store->location), service->store_id, exports_address(service->exports));
 }
 
 int main(int argc, char **argv)
 {
     static struct program program; /* static: too much for a stack, and threads see it to the end */
-    char error[START_ERROR_TEXT_MAX] = "";
     (void)mallopt(M_ARENA_MAX, MALLOC_ARENAS_MAX);
     int r = snapshotter_options_parse(argc, argv, &program.service.options, stdout, stderr);
     if (r != 0)
         return r > 0 ? 0 : 2;
-    r = lifecycle_new("snapshotter", &program.service.options.lifecycle, &program.lifecycle);
-    if (r < 0) {
-        fprintf(stderr, "snapshotter: cannot start: %s\n", strerror(-r));
-        return 1;
-    }
-    r = loop_queue_new(lifecycle_loop(program.lifecycle), 1, on_stopped, &program, &program.stopped);
-    if (r == 0)
-        r = start(&program, error);
-    if (r < 0) {
-        log_error("cannot start", "reason=%s", log_quote(error[0] ? error : strerror(-r)));
-        stop_parts(&program);
-        return 1;
-    }
-    log_info("ready", "instance=%s store=%s store_id=%s exports=%s", log_quote(program.service.instance), log_quote(program.service.store->location), program.service.store_id,
-             exports_address(program.service.exports));
-    printf("ready\n");
-    fflush(stdout);
-    int code = lifecycle_run(program.lifecycle, on_stop, &program, STOP_DEADLINE_MS);
-    lifecycle_free(program.lifecycle);
-    return code;
+    static const struct serve_program serving = { .name = "snapshotter", .options = &program.service.options.lifecycle, .start = start, .stop = stop, .ready = ready, .context = &program,
+                                                  .stop_deadline_ms = STOP_DEADLINE_MS };
+    return serve(&serving);
 }
