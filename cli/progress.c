@@ -52,6 +52,8 @@ void progress_line_dissection(struct progress_line *line, const char *stage, con
     if (progress && progress->items_total) {
         put_bar(line->out, progress->items_done, progress->items_total);
         fprintf(line->out, "%u of %u items, %u at work", progress->items_done, progress->items_total, progress->items_running);
+        if (progress->percent)
+            fprintf(line->out, " (%u %%)", progress->percent);
         if (progress->entries)
             fprintf(line->out, ", %" PRIu64 " entries", progress->entries);
         if (progress->failures)

@@ -132,30 +132,26 @@ static int write_entries(struct part *part)
     return r;
 }
 
-int part_finish(struct part *part, char *error)
+static int write_paths(struct part *part) { return write_dictionary(part, "path", &part->entries.paths, part->entries.path_order); }
+static int write_nodes(struct part *part) { return write_dictionary(part, "node", &part->entries.nodes, NULL); }
+static int write_segments(struct part *part) { return write_dictionary(part, "segment", &part->entries.segments, NULL); }
+static int number_entries(struct part *part) { return entries_number(&part->entries, part->schema); }
+static int write_zones(struct part *part) { return part_write_zones(&part->tables, &part->entries); }
+static int write_indexes(struct part *part) { return part_write_indexes(&part->tables, &part->entries); }
+static int finish_tables(struct part *part) { return part_tables_finish(&part->tables, part->digest); }
+static int flush(struct part *part) { return publish_written(&part->publish); }
+static int (*const steps[])(struct part *part) = { number_entries, write_names, write_paths, write_nodes, write_segments, write_entries, write_zones, write_indexes, finish_tables, flush };
+
+int part_finish(struct part *part, const struct part_watch *watch, char *error)
 {
-    const struct entries *e = &part->entries;
-    int r = entries_number(&part->entries, part->schema);
-    if (r == 0)
-        r = write_names(part);
-    if (r == 0)
-        r = write_dictionary(part, "path", &e->paths, e->path_order);
-    if (r == 0)
-        r = write_dictionary(part, "node", &e->nodes, NULL);
-    if (r == 0)
-        r = write_dictionary(part, "segment", &e->segments, NULL);
-    if (r == 0)
-        r = write_entries(part);
-    if (r == 0)
-        r = part_write_zones(&part->tables, e);
-    if (r == 0)
-        r = part_write_indexes(&part->tables, e);
-    if (r == 0)
-        r = part_tables_finish(&part->tables, part->digest);
-    if (r == 0)
-        r = publish_written(&part->publish);
+    int r = 0;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps && r == 0; i++) {
+        r = watch && watch->advance && !watch->advance(watch->context) ? -ECANCELED : 0;
+        if (r == 0)
+            r = steps[i](part);
+    }
     free_rows(part); /* a dissection may have many parts, and all wait for the last */
-    return r < 0 ? output_failure(error, r, "writing", part->publish.path) : 0;
+    return r < 0 && r != -ECANCELED ? output_failure(error, r, "writing", part->publish.path) : r;
 }
 
 static void finalize_p(sqlite3_stmt **statement) { sqlite3_finalize(*statement); }

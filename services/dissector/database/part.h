@@ -11,8 +11,9 @@ struct part;
 int part_open(const struct schema *schema, const char *path, struct part **ret, char *error);
 int part_add(struct part *part, const struct entry *entry, char *error);
 uint64_t part_entries(const struct part *part);
-/* All rows but info's are in the file; nothing may be added any more. */
-int part_finish(struct part *part, char *error);
+/* All rows but info's are in the file; nothing may be added any more. watch: asked between its steps, which take some tenths of a second each for a million rows; NULL: nobody. -ECANCELED: it said so. */
+struct part_watch { bool (*advance)(void *context); void *context; };
+int part_finish(struct part *part, const struct part_watch *watch, char *error);
 const uint8_t *part_digest(const struct part *part); /* DIGEST_BYTES, after part_finish */
 /* Writes info, still hidden. counters may be NULL. all: the digest over all parts, or NULL. */
 struct part_info { uint32_t number, parts; const struct output_counter *counters; size_t counters_count; const uint8_t *all; };

@@ -14,6 +14,7 @@ struct sqlite_output {
     struct schema schema;
     char path[PATH_MAX];
     uint64_t part_rows;
+    struct part_watch watch;
     struct part *parts[PARTS_MAX];
     uint32_t parts_count;
 };
@@ -74,7 +75,7 @@ int sqlite_output_entry(struct sqlite_output *o, const struct entry *entry, char
 {
     struct part *part = o->parts[o->parts_count - 1];
     if (part_entries(part) >= o->part_rows) {
-        int r = part_finish(part, error);
+        int r = part_finish(part, &o->watch, error);
         if (r == 0)
             r = next_part(o, error);
         if (r < 0)
@@ -100,14 +101,17 @@ static int digest_of_all(const struct sqlite_output *o, uint8_t ret[DIGEST_BYTES
 int sqlite_output_close(struct sqlite_output *o, const struct output_counter *counters, size_t counters_count, char *error)
 {
     uint8_t all[DIGEST_BYTES];
-    int r = part_finish(o->parts[o->parts_count - 1], error);
+    int r = part_finish(o->parts[o->parts_count - 1], &o->watch, error);
     if (r == 0 && digest_of_all(o, all) < 0)
         r = output_failure(error, -ENOMEM, "hashing", o->path);
     for (uint32_t i = 0; i < o->parts_count && r == 0; i++)
         r = part_write_info(o->parts[i], &(struct part_info){ .number = i + 1, .parts = o->parts_count, .counters = i ? NULL : counters, .counters_count = i ? 0 : counters_count, .all = i ? NULL : all }, error);
     /* The first one last: who sees it sees all. */
-    for (uint32_t i = o->parts_count; i-- > 0 && r == 0;)
+    for (uint32_t i = o->parts_count; i-- > 0 && r == 0;) {
         r = part_publish(o->parts[i], error);
+        if (o->watch.advance)
+            (void)o->watch.advance(o->watch.context); /* too late to turn back */
+    }
     output_free(o);
     return r;
 }
@@ -131,7 +135,8 @@ static int driver_open(const char *path, const struct selection *fields, void **
     return r;
 }
 static int driver_entry(void *state, const struct entry *entry, char *error) { return sqlite_output_entry(state, entry, error); }
+static void driver_watch(void *state, bool (*advance)(void *context), void *context) { ((struct sqlite_output *)state)->watch = (struct part_watch){ advance, context }; }
 static int driver_close(void *state, const struct output_counter *counters, size_t count, char *error) { return sqlite_output_close(state, counters, count, error); }
 static void driver_abandon(void *state) { sqlite_output_abandon(state); }
 
-const struct output_driver output_sqlite = { .name = "sqlite", .open = driver_open, .entry = driver_entry, .close = driver_close, .abandon = driver_abandon };
+const struct output_driver output_sqlite = { .name = "sqlite", .open = driver_open, .entry = driver_entry, .watch = driver_watch, .close = driver_close, .abandon = driver_abandon };

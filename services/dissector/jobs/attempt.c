@@ -14,7 +14,8 @@
 #define RETRY_WAIT_NS UNITS_NS_PER_S                /* times the attempt */
 #define STORE_WAIT_NS (5 * UNITS_NS_PER_S)          /* after the store itself failed: that is nobody's attempt */
 #define OTHER_WAIT_NS (10 * UNITS_NS_PER_S)         /* another one is at it */
-#define FINALISE_GRACE_NS (900 * UNITS_NS_PER_S)    /* the end of a large database (its indexes, its digest) is one step that says nothing: some seconds for a million entries */
+#define TELL_NS UNITS_NS_PER_S
+#define FINALISE_GRACE_NS (900 * UNITS_NS_PER_S)    /* flushing a large database is one step that says nothing */
 #define DEAD_SUBJECT "dead.dissect.job"
 
 struct attempt {
@@ -24,6 +25,7 @@ struct attempt {
     enum plan_stage stage;
     const struct attempt_memory *memory;
     Tapeloop__V1__DissectItem *item;
+    int64_t told_ns;                    /* monotonic: when it was last written how far the stage is */
     struct stage_result result;
     char error[STAGE_ERROR_TEXT_MAX];
 };
@@ -76,8 +78,12 @@ static int remember(struct service *service, unsigned number, struct attempt_mem
 static bool advance(void *context, uint64_t done, uint64_t total)
 {
     struct attempt *attempt = context;
-    (void)done, (void)total;
     lease_advance(&attempt->lease);
+    int64_t now_ns = units_now_mono_ns();
+    if (now_ns - attempt->told_ns >= TELL_NS) { /* for show: that it fails does no harm */
+        attempt->told_ns = now_ns;
+        (void)item_tell(&attempt->memory->place, attempt->stage, attempt->wish->number, done, total);
+    }
     return !atomic_load(&attempt->lease.cancelled) && !atomic_load(&attempt->service->stopping);
 }
 
@@ -86,6 +92,7 @@ static int run_stage(struct attempt *attempt)
     const struct stage_table *stages = attempt->service->stages;
     const struct stage_job *job = &attempt->memory->job->job;
     const struct stage_progress progress = { .advance = advance, .context = attempt };
+    attempt->told_ns = units_now_mono_ns(); /* most items are over before there is anything to tell */
     uint32_t number = attempt->wish->number, shards = plan_group_shards(attempt->memory->plan);
     switch (attempt->stage) {
     case PLAN_MAP: return stages->map(job, number, &progress, &attempt->result, attempt->error);

@@ -60,7 +60,7 @@ static enum dissection_verdict deal(struct round *round)
 }
 
 /* Takes in what one item's file says. */
-static enum dissection_verdict take_in(struct round *round, uint32_t number, bool *ret_running)
+static enum dissection_verdict take_in(struct round *round, uint32_t number, bool *ret_running, unsigned *percents)
 {
     struct dissection *dissection = round->dissection;
     wire_auto Tapeloop__V1__DissectItem *item = NULL;
@@ -90,6 +90,8 @@ static enum dissection_verdict take_in(struct round *round, uint32_t number, boo
         atomic_store(&dissection->entries, round->sums->reduced_entries);
     }
     *ret_running = item_is(item, ITEM_RUNNING);
+    int percent = *ret_running ? item_told(&dissection->place, round->stage, number) : 0;
+    *percents += percent > 0 ? (unsigned)percent : 0;
     return DISSECTION_GOES_ON;
 }
 
@@ -97,7 +99,7 @@ static enum dissection_verdict look(struct round *round)
 {
     struct dissection *dissection = round->dissection;
     enum dissection_verdict verdict = dissection_interrupted(dissection);
-    unsigned running = 0;
+    unsigned running = 0, percents = 0;
     if (verdict == DISSECTION_GOES_ON && access(dissection->place.work, F_OK) < 0 && errno == ENOENT)
         return dissection_fail(dissection, DISSECTION_FAILED, "snapshot %s was deleted while it was dissected", dissection->place.snapshot);
     bool whole = round->first == 0 && round->dealt == 0; /* the first look finds all that an earlier attempt has done */
@@ -105,13 +107,14 @@ static enum dissection_verdict look(struct round *round)
         bool runs = false;
         if (round->done[i])
             continue;
-        verdict = take_in(round, i, &runs);
+        verdict = take_in(round, i, &runs, &percents);
         running += runs;
         seen++;
     }
     while (round->first < round->count && round->done[round->first])
         round->first++;
     atomic_store(&dissection->items_running, running);
+    atomic_store(&dissection->percent, running ? percents / running : 0);
     if (running > 0)
         round->moved_ns = units_now_mono_ns(); /* the queue looks after those that stand still */
     lease_advance(&dissection->lease);

@@ -31,7 +31,7 @@ struct dissection {
     Tapeloop__V1__DissectEvent *event;      /* with DISSECTION_READY */
 
     atomic_int stage;
-    atomic_uint items_done, items_total, items_running, failures;
+    atomic_uint items_done, items_total, items_running, failures, percent;
     atomic_uint_fast64_t packets, entries;
 };
 

@@ -96,5 +96,6 @@ int events_progress(struct dissection *dissection)
     progress.failures = atomic_load(&dissection->failures);
     progress.packets = atomic_load(&dissection->packets);
     progress.entries = atomic_load(&dissection->entries);
+    progress.percent = atomic_load(&dissection->percent);
     return announce_progress(dissection->service->bus, EVENT_KIND, &progress.base, dissection->lease.message.sequence);
 }

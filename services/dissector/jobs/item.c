@@ -1,7 +1,10 @@
 #include "services/dissector/jobs/item.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "json/json.h"
 #include "mem/cleanup.h"
 
@@ -35,6 +38,37 @@ int item_write(const struct workplace *place, enum plan_stage stage, uint32_t nu
     int r = wire_encode_pretty(&item->base, &text);
     item_path(place, stage, number, path);
     return r < 0 ? r : json_write_text(path, text, strlen(text), 0644);
+}
+
+static void told_path(const struct workplace *place, enum plan_stage stage, uint32_t number, char path[static WORKPLACE_PATH_MAX])
+{
+    char file[64];
+    snprintf(file, sizeof file, "%s-%u.percent.json", plan_stage_name(stage), number);
+    workplace_path(place, file, path);
+}
+
+int item_tell(const struct workplace *place, enum plan_stage stage, uint32_t number, uint64_t done, uint64_t total)
+{
+    char path[WORKPLACE_PATH_MAX], text[8];
+    uint64_t percent = total == 0 ? 0 : done >= total ? 100 : (uint64_t)((double)done * 100 / (double)total);
+    told_path(place, stage, number, path);
+    int size = snprintf(text, sizeof text, "%3u\n", (unsigned)percent), fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return -errno;
+    int r = pwrite(fd, text, (size_t)size, 0) == size ? 0 : -EIO; /* always as long: nobody sees half of it */
+    (void)close(fd);
+    return r;
+}
+
+int item_told(const struct workplace *place, enum plan_stage stage, uint32_t number)
+{
+    char path[WORKPLACE_PATH_MAX];
+    mem_auto_free char *text = NULL;
+    size_t size = 0;
+    told_path(place, stage, number, path);
+    int r = json_read_text(path, ITEM_BYTES_MAX, &text, &size);
+    unsigned long percent = r == 0 ? strtoul(text, NULL, 10) : 0;
+    return r < 0 ? r : percent > 100 ? 100 : (int)percent;
 }
 
 bool item_is(const Tapeloop__V1__DissectItem *item, const char *state) { return strcmp(item->state, state) == 0; }

@@ -16,6 +16,9 @@
 int item_read(const struct workplace *place, enum plan_stage stage, uint32_t number, Tapeloop__V1__DissectItem **ret);
 /* -ENOENT: the job is over, its work folder is gone. */
 int item_write(const struct workplace *place, enum plan_stage stage, uint32_t number, const Tapeloop__V1__DissectItem *item);
+/* How far an item is that is being worked at, in a file of its own: a worker that another one has replaced must not touch the item's. Lost without harm. item_told gives percent; -ENOENT: nothing was told. */
+int item_tell(const struct workplace *place, enum plan_stage stage, uint32_t number, uint64_t done, uint64_t total);
+int item_told(const struct workplace *place, enum plan_stage stage, uint32_t number);
 bool item_is(const Tapeloop__V1__DissectItem *item, const char *state);
 /* What a stage said of itself, into the item and back. */
 int item_set_result(Tapeloop__V1__DissectItem *item, const struct stage_result *result);

@@ -28,6 +28,8 @@ struct output_driver {
     /* path "-": standard output, where the form allows it. fields: what is written of an entry; stays as it is until close; NULL: all. -EINVAL where the form always has all. */
     int (*open)(const char *path, const struct selection *fields, void **ret_state, char *error);
     int (*entry)(void *state, const struct entry *entry, char *error);
+    /* Before the first entry, where there is such a function: what takes long (finishing a part, with its indexes) calls advance between its steps. False: it ends with -ECANCELED. */
+    void (*watch)(void *state, bool (*advance)(void *context), void *context);
     /* Finishes and publishes the file whole; counters: what was read and what was given up, by name. Frees state, also on failure. */
     int (*close)(void *state, const struct output_counter *counters, size_t counters_count, char *error);
     /* Removes what was written; NULL is fine. */

@@ -13,6 +13,7 @@
 
 struct finaliser {
     const struct finalise_options *options;
+    const struct stage_progress *progress;
     struct run_merge *merge;
     struct views *views;
     struct peers *peers;
@@ -155,6 +156,13 @@ static int gather(struct finaliser *f, struct run_reader **readers, size_t *coun
     return r;
 }
 
+/* While the output finishes one of its parts. */
+static bool output_advances(void *context)
+{
+    const struct finaliser *f = context;
+    return stage_advance(f->progress, f->seen, f->total);
+}
+
 static int open_all(struct finaliser *f, struct run_reader **given, size_t count, const struct stage_progress *progress)
 {
     mem_auto_free struct run_reader **readers = calloc(count + 1, sizeof(struct run_reader *));
@@ -176,7 +184,10 @@ static int open_all(struct finaliser *f, struct run_reader **given, size_t count
         if (r < 0)
             return r;
     }
-    return f->options->driver->open(f->options->path, f->options->fields, &f->output, f->error);
+    r = f->options->driver->open(f->options->path, f->options->fields, &f->output, f->error);
+    if (r == 0 && f->options->driver->watch)
+        f->options->driver->watch(f->output, output_advances, f);
+    return r;
 }
 
 static int close_output(struct finaliser *f)
@@ -199,7 +210,7 @@ static int close_output(struct finaliser *f)
 
 int finalise_runs(struct run_reader **readers, size_t count, const struct finalise_options *options, const struct stage_progress *progress, struct stage_result *ret, char *error)
 {
-    struct finaliser f = { .options = options, .error = error };
+    struct finaliser f = { .options = options, .progress = progress, .error = error };
     const struct protocol *dns = protocol_find("DNS", 3);
     error[0] = '\0';
     f.dns = dns && selection_needs_names(options->fields) ? protocol_number(dns) : -1;

@@ -53,7 +53,7 @@ static inline int fake_map(const struct stage_job *job, uint32_t input, const st
     if (input == 0 && atomic_load(&fake.hold)) {
         atomic_fetch_add(&fake.holding, 1);
         while (atomic_load(&fake.hold)) {
-            if (!stage_advance(progress, 0, 0))
+            if (!stage_advance(progress, 40, 100))
                 return -ECANCELED;
             support_sleep_ms(20);
         }

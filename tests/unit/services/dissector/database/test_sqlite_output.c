@@ -447,13 +447,37 @@ static void the_driver_with_all_protocols(void **state)
     assert_int_equal(files_in(f->path, false), 1);
 }
 
+static bool count_down(void *context)
+{
+    int *left = context;
+    return --*left > 0;
+}
+
+/* Who watches is asked between the steps of finishing a part, and may end it. */
+static void long_steps_are_watched(void **state)
+{
+    struct folder *f = *state;
+    void *output;
+    int left = 1000;
+    assert_int_equal(output_sqlite.open(f->file, NULL, &output, f->error), 0);
+    output_sqlite.watch(output, count_down, &left);
+    assert_int_equal(output_sqlite.close(output, NULL, 0, f->error), 0);
+    assert_in_range(1000 - left, 8, 20);
+    assert_int_equal(unlink(f->file), 0);
+    left = 5;
+    assert_int_equal(output_sqlite.open(f->file, NULL, &output, f->error), 0);
+    output_sqlite.watch(output, count_down, &left);
+    assert_int_equal(output_sqlite.close(output, NULL, 0, f->error), -ECANCELED);
+    assert_int_equal(files_in(f->path, false), 0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(every_type_comes_back), TEST(defaults_where_nothing_was_said), TEST(hostile_bytes_become_clean_texts), TEST(numbers_that_filters_stand_on), TEST(zones_and_indexes_tell_the_truth),
         TEST(ids_with_holes), TEST(parts_of_exactly_so_many), TEST(nothing_at_all_is_a_database_too), TEST(abandoned_nothing_is_left), TEST(equal_rows_have_equal_digests), TEST(a_changed_row_is_found),
-        TEST(what_goes_wrong_is_said), TEST(a_full_disk_is_said_and_leaves_nothing), TEST(the_driver_with_all_protocols),
+        TEST(what_goes_wrong_is_said), TEST(a_full_disk_is_said_and_leaves_nothing), TEST(the_driver_with_all_protocols), TEST(long_steps_are_watched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

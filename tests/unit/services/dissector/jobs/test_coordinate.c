@@ -230,6 +230,42 @@ static void an_item_that_kills_its_workers_is_given_up(void **state)
     rig_start(&first, &on, "first", 2);
 }
 
+static atomic_uint greatest_percent;
+static void hear_progress(void *context, const struct bus_message *message)
+{
+    (void)context;
+    char error[WIRE_ERROR_TEXT_MAX];
+    ProtobufCMessage *decoded = NULL;
+    if (wire_decode(&tapeloop__v1__dissect_progress__descriptor, message->data, message->size, message->content_type, &decoded, NULL, error) < 0)
+        return;
+    const Tapeloop__V1__DissectProgress *progress = (const Tapeloop__V1__DissectProgress *)decoded;
+    if (strcmp(progress->name, "far") == 0 && progress->percent > atomic_load(&greatest_percent))
+        atomic_store(&greatest_percent, progress->percent);
+    wire_free(decoded);
+}
+
+/* While a single item is at work, its own progress is that of the dissection. */
+static void how_far_items_are_is_told(void **state)
+{
+    (void)state;
+    struct workplace place;
+    struct bus_subscription *subscription;
+    assert_int_equal(bus_subscribe(on.bus, "dissect.progress", NULL, hear_progress, NULL, &subscription), 0);
+    atomic_store(&fake.hold, true);
+    uint64_t sequence = rig_ask(&on, "{\"snapshot\":\"shop\",\"name\":\"far\"}");
+    support_wait(workplace_find(first.service.store, "shop", "far", sequence, false, &place) == 0);
+    support_wait(item_told(&place, PLAN_MAP, 0) == 40);
+    assert_int_equal(item_told(&place, PLAN_MAP, 1), -ENOENT);
+    support_wait(atomic_load(&greatest_percent) == 40);
+    assert_int_equal(item_tell(&place, PLAN_MAP, 1, 7, 0), 0);
+    assert_int_equal(item_told(&place, PLAN_MAP, 1), 0);
+    assert_int_equal(item_tell(&place, PLAN_MAP, 1, UINT64_MAX, 3), 0);
+    assert_int_equal(item_told(&place, PLAN_MAP, 1), 100);
+    atomic_store(&fake.hold, false);
+    (void)rig_await(&on, "ready", "far", 0);
+    bus_unsubscribe(subscription);
+}
+
 static void a_snapshot_that_is_deleted_meanwhile_ends_it(void **state)
 {
     (void)state;
@@ -250,7 +286,7 @@ int main(void)
         cmocka_unit_test_setup(what_a_stage_refuses_is_not_tried_again, reset), cmocka_unit_test_setup(a_cancel_ends_it, reset),
         cmocka_unit_test_setup(another_one_goes_on_where_one_was_stopped, reset), cmocka_unit_test_setup(a_deleted_one_can_be_made_anew, reset),
         cmocka_unit_test_setup(what_went_with_its_snapshot_is_forgotten, reset),
-        cmocka_unit_test_setup(an_item_that_kills_its_workers_is_given_up, reset), cmocka_unit_test_setup(a_snapshot_that_is_deleted_meanwhile_ends_it, reset),
+        cmocka_unit_test_setup(how_far_items_are_is_told, reset), cmocka_unit_test_setup(an_item_that_kills_its_workers_is_given_up, reset), cmocka_unit_test_setup(a_snapshot_that_is_deleted_meanwhile_ends_it, reset),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
