@@ -3,7 +3,7 @@
 # A test's name is unit/PATH, fuzz/NAME (its seeds, replayed) or system/NAME; GLOB matches whole names: 'unit/lib/*', 'system/loss'.
 # A test whose source has a line that begins with "Alone:" behind its comment sign, and says why, runs when no other does, after all others.
 #   B          variant of the build (build/gcc)
-#   TEST_JOBS  tests at once (one more than processors: most tests wait longer than they work)
+#   TEST_JOBS  tests at once (two per processor: most tests wait longer than they work)
 #   TIMEOUT_S  per unit test and replay (120); a system test has SYSTEM_TIMEOUT_S (600, with FULL=1 3600)
 #   KINDS      which kinds to run ("unit fuzz system")
 #   FULL=1     the long versions of the system tests
@@ -12,7 +12,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 export B=${B:-build/gcc} LC_ALL=C TZ=UTC
 kinds=${KINDS:-unit fuzz system}
-jobs=${TEST_JOBS:-$(($(nproc) + 1))}
+jobs=${TEST_JOBS:-$((2 * $(nproc)))}
 unit_limit=${TIMEOUT_S:-120}
 system_limit=${SYSTEM_TIMEOUT_S:-$([ "${FULL:-0}" = 1 ] && echo 3600 || echo 600)}
 [ $# -gt 0 ] || set -- '*'
