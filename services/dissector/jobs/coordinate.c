@@ -159,15 +159,26 @@ static enum dissection_verdict store_judge(struct dissection *dissection, int r)
     return dissection_fail(dissection, DISSECTION_RETRY, "cannot work in the store %.300s: %s", location, strerror(-r));
 }
 
+/* The ticker reads the names while this goes on: only the folders are written. */
+static int find_place(const struct store *store, struct workplace *place)
+{
+    struct workplace found;
+    int r = workplace_find(store, place->snapshot, place->name, place->sequence, true, &found);
+    if (r < 0)
+        return r;
+    memcpy(place->snapshot_folder, found.snapshot_folder, sizeof place->snapshot_folder);
+    memcpy(place->annex, found.annex, sizeof place->annex);
+    memcpy(place->work, found.work, sizeof place->work);
+    memcpy(place->published, found.published, sizeof place->published);
+    return 0;
+}
+
 /* The plan of an earlier attempt stands: what was done by it counts. */
 static enum dissection_verdict make_place(struct dissection *dissection)
 {
     struct workplace *place = &dissection->place;
-    char snapshot[STORE_NAME_MAX + 1], name[STORE_NAME_MAX + 1];
     wire_auto Tapeloop__V1__DissectPlan *before = NULL;
-    memcpy(snapshot, place->snapshot, sizeof snapshot);
-    memcpy(name, place->name, sizeof name);
-    int r = workplace_find(dissection->service->store, snapshot, name, place->sequence, true, place);
+    int r = find_place(dissection->service->store, place);
     if (r == 0 && workplace_is_published(place))
         return publish_adopt(dissection);
     if (r == 0)

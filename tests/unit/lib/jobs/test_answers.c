@@ -2,14 +2,15 @@
 #include "tests/unit/lib/jobs/bus_rig.h"
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <cmocka.h>
 
-static int asked; /* the service of this test: what the answers count in */
+static atomic_int asked; /* the service of this test: what the answers count in */
 
 static void answer(struct question *question, ProtobufCMessage *reply)
 {
     const Tapeloop__V1__DissectSelector *request = (const Tapeloop__V1__DissectSelector *)question->request;
-    ++*(int *)question->service;
+    atomic_fetch_add((atomic_int *)question->service, 1);
     if (strcmp(request->name, "bad") == 0)
         answer_fail(reply, "not_found", "there is no %s", request->name);
     else if (strcmp(request->name, "other") == 0)
@@ -46,7 +47,7 @@ static void questions_are_answered(void **state)
     assert_non_null(strstr(text, "nme"));
     ask("{\"name\":\"other\"}", text, sizeof text);
     assert_string_equal(text, "silence");
-    assert_int_equal(asked, 3);
+    assert_int_equal(atomic_load(&asked), 3);
     answers_stop(answers);
     answers_stop(NULL);
     ask("{\"name\":\"a\"}", text, sizeof text);
