@@ -209,8 +209,8 @@ static int check_options(const struct calls_options *options)
         return cli_misuse(&options->cli, "say whose calls: --snapshot NAME (it must have been dissected: tapeloop dissect NAME), or --live%s", options->live ? ", not both" : "");
     if ((options->follow || options->node) && !options->live)
         return cli_misuse(&options->cli, "--follow and --node are for --live: a snapshot does not change");
-    if (options->live && options->group_by.count > 0)
-        return cli_misuse(&options->cli, "live calls are not grouped: keep the stretch with snapshot create, dissect it, and group there");
+    if (options->follow && options->group_by.count > 0)
+        return cli_misuse(&options->cli, "--follow shows calls as they come: groups are counted over what is there");
     if (options->fields.count > 0 && options->group_by.count > 0)
         return cli_misuse(&options->cli, "--group-by brings its own columns: it does not go with --fields");
     if (options->from_ns && options->to_ns && options->to_ns <= options->from_ns)

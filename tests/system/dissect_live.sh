@@ -49,6 +49,14 @@ for protocol in HTTP DNS; do
     equal "$(live_count "protocol == \"$protocol\" && timestamp >= timestamp(\"$began\")")" "$files" "live $protocol entries"
     at_least "$files" 100 "$protocol entries"
 done
+# Groups count over all live databases.
+at_least "$(ls "$DATA/live" | wc -l)" 2 "live databases"
+tl calls "timestamp >= timestamp(\"$began\")" --live --group-by protocol --json | jq -c '[.calls[] | select(.protocol == "HTTP" or .protocol == "DNS") | {(.protocol): .count}] | add' >"$WORK/live.groups"
+jq -s -c --arg began "$began" 'map(select((.protocol == "HTTP" or .protocol == "DNS") and .timestamp >= $began)) | group_by(.protocol) | map({(.[0].protocol): length}) | add' "$WORK/files.ndjson" >"$WORK/files.groups"
+jq -e --slurpfile files "$WORK/files.groups" '. == $files[0]' "$WORK/live.groups" >/dev/null || fail "live groups $(cat "$WORK/live.groups"), of the files $(cat "$WORK/files.groups")"
+tl calls --live --group-by conn_id >"$WORK/out" 2>"$WORK/err" && fail "connections of several live databases were counted as one"
+grep -q conn_id "$WORK/err" || fail "the refusal does not say what cannot be grouped by: $(cat "$WORK/err")"
+
 id=$(tl calls http --live --fields id --limit 1 --json | jq -r '.calls[0].id')
 tl call "$id" --live --json | jq -e --argjson id "$id" '.id == $id and .protocol == "HTTP"' >/dev/null || fail "call $id of the live tape"
 tl calls http --live --node elsewhere >"$WORK/out" 2>"$WORK/err" && fail "a node that is not there answered"

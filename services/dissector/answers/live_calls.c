@@ -6,6 +6,7 @@
 #include "mem/cleanup.h"
 #include "services/dissector/answers/rows.h"
 #include "services/dissector/live/live.h"
+#include "services/dissector/query/groups.h"
 #include "units/units.h"
 
 #define FORWARD_TIMEOUT_MS 30000        /* above QUERY_TIMEOUT_MS_USUAL */
@@ -29,37 +30,69 @@ static bool read_cursor(const char *text, uint32_t *ret_file, uint64_t *ret_entr
     return !errno && !*end && file <= SHELF_NUMBER_MAX && entry <= UINT32_MAX;
 }
 
-/* One file after the other until the page is full, its time is over, or there is none that follows. */
+/* A page on its way through the files. */
+struct page { struct rows rows; struct query_request request; uint32_t file; uint64_t entry, limit; char path[SHELF_PATH_MAX]; };
+
+/* One file after the other until the page is full, its time is over, or there is none that follows. Groups are gathered, and have no page. False: it failed. */
+static bool walk_files(struct live *live, struct page *page)
+{
+    const Tapeloop__V1__CallsReply *reply = page->rows.reply;
+    struct query_result result = { 0 };
+    uint32_t number;
+    int64_t until_ns = units_now_mono_ns() + TIME_LIMIT_NS;
+    while ((page->request.gather || reply->n_rows < page->limit) && !page->rows.full && units_now_mono_ns() < until_ns && shelf_find(live_shelf(live), page->file, &number, page->path)) {
+        page->request.after = number == page->file ? page->entry : 0;
+        page->request.limit = (uint32_t)(page->limit - reply->n_rows);
+        page->rows.base = (uint64_t)number << ID_BITS;
+        if (!rows_run(&page->rows, 0, &page->request, &result))
+            return false;
+        page->file = number;
+        page->entry = result.cursor;
+        rows_end(&page->rows, &result, "");
+        if (!result.more) { /* this file is through: the next one, when it comes */
+            page->file = number + 1;
+            page->entry = 0;
+        }
+    }
+    return true;
+}
+
+/* These count within one file: in another the same number is somebody else's. */
+static bool is_groupable(const Tapeloop__V1__CallsQuery *query, Tapeloop__V1__CallsReply *reply)
+{
+    for (size_t i = 0; i < query->n_group_by; i++)
+        if (strcmp(query->group_by[i], "id") == 0 || strcmp(query->group_by[i], "conn_id") == 0) {
+            answer_fail(&reply->base, "invalid", "live calls are not grouped by %s: it is counted in each live database by itself", query->group_by[i]);
+            return false;
+        }
+    return true;
+}
+
+static void groups_free_p(struct groups **groups) { groups_free(*groups); }
+
 static void run_files(struct live *live, const Tapeloop__V1__CallsQuery *query, Tapeloop__V1__CallsReply *reply)
 {
-    struct rows rows = { .reply = reply };
-    struct query_request request;
-    struct query_result result = { 0 };
-    char path[SHELF_PATH_MAX], cursor[64];
-    uint32_t file, number;
-    uint64_t entry, limit = query->limit ? query->limit : QUERY_LIMIT_USUAL;
-    int64_t until_ns = units_now_mono_ns() + TIME_LIMIT_NS;
-    if (!read_cursor(query->cursor, &file, &entry)) {
+    MEM_CLEANUP(groups_free_p) struct groups *groups = NULL;
+    struct page page = { .rows = { .reply = reply }, .limit = query->limit ? query->limit : QUERY_LIMIT_USUAL };
+    char cursor[64];
+    if (!read_cursor(query->cursor, &page.file, &page.entry)) {
         answer_fail(&reply->base, "invalid", "cursor: '%.64s' is none that an answer gave", query->cursor);
         return;
     }
-    if (!rows_request(query, path, &request, &reply->base))
+    if (!is_groupable(query, reply) || !rows_request(query, page.path, &page.request, &reply->base))
         return;
-    while (reply->n_rows < limit && !rows.full && units_now_mono_ns() < until_ns && shelf_find(live_shelf(live), file, &number, path)) {
-        request.after = number == file ? entry : 0;
-        request.limit = (uint32_t)(limit - reply->n_rows);
-        rows.base = (uint64_t)number << ID_BITS;
-        if (!rows_run(&rows, 0, &request, &result))
-            return;
-        file = number;
-        entry = result.cursor;
-        rows_end(&rows, &result, "");
-        if (!result.more) { /* this file is through: the next one, when it comes */
-            file = number + 1;
-            entry = 0;
-        }
+    if (query->n_group_by > 0 && groups_make(&groups) < 0) {
+        answer_fail(&reply->base, "internal", "out of memory");
+        return;
     }
-    snprintf(cursor, sizeof cursor, "%u.%" PRIu64, file, entry);
+    page.request.gather = groups;
+    if (!walk_files(live, &page))
+        return;
+    page.request.limit = (uint32_t)page.limit;
+    page.rows.base = 0;
+    if (groups && !rows_gathered(&page.rows, &page.request))
+        return;
+    snprintf(cursor, sizeof cursor, "%u.%" PRIu64, page.file, page.entry);
     if (wire_set_string(&reply->cursor, cursor) < 0)
         answer_fail(&reply->base, "internal", "out of memory");
 }
@@ -79,9 +112,7 @@ static void run_call(struct live *live, uint64_t id, Tapeloop__V1__CallsReply *r
 
 static void run_here(struct live *live, const Tapeloop__V1__CallsQuery *query, Tapeloop__V1__CallsReply *reply)
 {
-    if (query->n_group_by > 0)
-        answer_fail(&reply->base, "invalid", "live calls are not grouped: keep the stretch with snapshot.request, dissect it, and group there");
-    else if (query->id)
+    if (query->id)
         run_call(live, query->id, reply);
     else
         run_files(live, query, reply);

@@ -72,22 +72,37 @@ static const char *error_code(int r)
     return r == -EINVAL ? "invalid" : r == -ENOENT ? "not_found" : r == -ETIMEDOUT ? "busy" : "internal";
 }
 
-bool rows_run(struct rows *rows, uint64_t id, const struct query_request *request, struct query_result *ret)
+/* Whether it went well; if not, the reply says why. */
+static bool judge(struct rows *rows, int r, const struct query_error *error)
 {
     ProtobufCMessage *base = &rows->reply->base;
-    struct query_error error = { 0 };
-    *ret = (struct query_result){ 0 };
-    int r = id ? query_call(NULL, request->path, id, take_row, rows, &error) : query_run(request, take_row, rows, ret, &error);
-    rows->reply->error_column = error.column;
-    if (r < 0 && error.column > 0)
-        answer_fail(base, error_code(r), "the expression, column %u: %s", error.column, error.text);
+    rows->reply->error_column = error->column;
+    if (r < 0 && error->column > 0)
+        answer_fail(base, error_code(r), "the expression, column %u: %s", error->column, error->text);
     else if (r < 0)
-        answer_fail(base, error_code(r), "%s", error.text[0] ? error.text : strerror(-r));
+        answer_fail(base, error_code(r), "%s", error->text[0] ? error->text : strerror(-r));
     else if (rows->too_large)
         answer_fail(base, "invalid", "one of the entries is larger than a message of the bus: ask for fewer fields");
     else if (rows->no_memory)
         answer_fail(base, "internal", "out of memory");
     return !answer_failed(base);
+}
+
+bool rows_run(struct rows *rows, uint64_t id, const struct query_request *request, struct query_result *ret)
+{
+    struct query_error error = { 0 };
+    *ret = (struct query_result){ 0 };
+    int r = id ? query_call(NULL, request->path, id, take_row, rows, &error) : query_run(request, take_row, rows, ret, &error);
+    return judge(rows, r, &error);
+}
+
+bool rows_gathered(struct rows *rows, const struct query_request *request)
+{
+    struct query_error error = { 0 };
+    struct query_result result = { 0 };
+    int r = query_gathered(request, take_row, rows, &result, &error);
+    rows->reply->left_out += result.left_out;
+    return judge(rows, r, &error);
 }
 
 void rows_end(struct rows *rows, const struct query_result *result, const char *cursor)

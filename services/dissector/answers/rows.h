@@ -18,6 +18,8 @@ struct rows {
 bool rows_request(const Tapeloop__V1__CallsQuery *query, const char *path, struct query_request *ret, ProtobufCMessage *reply);
 /* id: not 0: that entry alone. False: it failed, and the reply says why. */
 bool rows_run(struct rows *rows, uint64_t id, const struct query_request *request, struct query_result *ret);
+/* The rows of what requests of this kind have gathered (query_request.gather). False: it failed, and the reply says why. */
+bool rows_gathered(struct rows *rows, const struct query_request *request);
 /* How far the answer looked; cursor "": there is no more. */
 void rows_end(struct rows *rows, const struct query_result *result, const char *cursor);
 #endif

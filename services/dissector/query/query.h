@@ -19,6 +19,7 @@
 #define QUERY_GROUPS_MAX 10000u                 /* beyond it, entries of further groups count in query_result.left_out */
 #define QUERY_GROUP_BY_MAX 16u
 
+struct groups;
 struct query_request {
     const struct vocabulary *vocabulary;    /* NULL: the registry's */
     const char *path;                       /* the dissection's first file */
@@ -28,6 +29,7 @@ struct query_request {
     uint32_t fields_count;
     const char *const *group_by;            /* not none: a row per group: these names, count, errors, elapsed_p50, elapsed_p90, elapsed_p99 (us, of entries with a response); most entries first */
     uint32_t group_by_count;
+    struct groups *gather;                  /* not NULL: groups of several dissections together (query/groups.h). The entries go into them, no row is given; query_gathered() gives the rows in the end */
     uint32_t limit;                         /* of rows; 0: the usual */
     uint64_t after;                         /* cursor of the answer before; 0: from the start */
     uint64_t budget;                        /* 0: the usual */
@@ -46,10 +48,12 @@ struct query_result {
     uint64_t cursor;        /* id of the last entry that the answer covers; 0: none */
     int64_t looked_to_ns;   /* its timestamp */
     bool more;              /* there may be more behind the cursor */
-    uint64_t left_out;      /* entries in groups past QUERY_GROUPS_MAX */
+    uint64_t left_out;      /* entries in groups past QUERY_GROUPS_MAX; of gathered ones, query_gathered() says it */
 };
 /* Rows come in the order of ids. With group_by they come at the end, over the entries behind `after` and up to the cursor. */
 int query_run(const struct query_request *request, query_row *row, void *context, struct query_result *ret, struct query_error *error);
+/* The rows of groups that requests with this group_by have gathered; limit as the request says. */
+int query_gathered(const struct query_request *request, query_row *row, void *context, struct query_result *ret, struct query_error *error);
 /* One entry with all that its protocol fills. -ENOENT: there is no such entry. vocabulary NULL: the registry's. */
 int query_call(const struct vocabulary *vocabulary, const char *path, uint64_t id, query_row *row, void *context, struct query_error *error);
 

@@ -94,7 +94,8 @@ static int prepare_groups(struct run *run)
     if ((r = compile_errors(run)) < 0)
         return r;
     run->fields.variables[run->fields.count++] = vocabulary_find(run->vocabulary, "elapsed_time", strlen("elapsed_time"));
-    return groups_make(&run->groups) < 0 ? query_run_fail(run->error, -ENOMEM, "no memory") : 0;
+    run->groups = q->gather;
+    return !run->groups && groups_make(&run->groups) < 0 ? query_run_fail(run->error, -ENOMEM, "no memory") : 0;
 }
 
 static int prepare(struct run *run)
@@ -208,11 +209,29 @@ int query_run(const struct query_request *request, query_row *row, void *context
     int r = prepare(run);
     if (r == 0)
         r = run_files(run);
-    if (r == 0 && run->groups)
+    if (r == 0 && run->groups && !request->gather)
         r = give_groups(run);
     if (r == 0)
         *ret = run->result;
-    groups_free(run->groups);
+    if (!request->gather)
+        groups_free(run->groups);
+    expression_free(&run->expression);
+    expression_free(&run->errors);
+    return r;
+}
+
+int query_gathered(const struct query_request *request, query_row *row, void *context, struct query_result *ret, struct query_error *error)
+{
+    mem_auto_free struct run *run = calloc(1, sizeof *run);
+    const struct vocabulary *vocabulary = request->vocabulary ? request->vocabulary : vocabulary_of_registry();
+    if (!run || !vocabulary)
+        return query_run_fail(error, -ENOMEM, "no memory");
+    *run = (struct run){ .request = request, .vocabulary = vocabulary, .row = row, .context = context, .error = error };
+    int r = prepare(run);
+    if (r == 0)
+        r = give_groups(run);
+    if (r == 0)
+        *ret = run->result;
     expression_free(&run->expression);
     expression_free(&run->errors);
     return r;

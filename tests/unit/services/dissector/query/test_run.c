@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "services/dissector/query/groups.h"
 #include "services/dissector/query/query.h"
 #include "small_database.h"
 
@@ -256,6 +257,30 @@ static void groups_count(void **state)
     assert_true(answer.result.more && answer.result.cursor == 3);
 }
 
+/* Groups over several dissections (here the same one twice) come once, in the end. */
+static void groups_are_gathered(void **state)
+{
+    static const char *const by[] = { "protocol" };
+    struct query_request request = ids_of(*state, "http");
+    struct answer answer = { 0 };
+    struct groups *groups = NULL;
+    assert_int_equal(groups_make(&groups), 0);
+    request.group_by = by;
+    request.group_by_count = 1;
+    request.gather = groups;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(query_run(&request, note, &answer, &answer.result, &answer.error), 0);
+    assert_int_equal(answer.rows, 0);
+    assert_int_equal(query_gathered(&request, note, &answer, &answer.result, &answer.error), 0);
+    assert_string_equal(answer.text, "{\"protocol\":\"HTTP\",\"count\":8,\"errors\":4,\"elapsed_p50\":1000,\"elapsed_p90\":6000000,\"elapsed_p99\":6000000}\n"
+                                     "{\"protocol\":\"GRPC\",\"count\":2,\"errors\":2,\"elapsed_p50\":4000,\"elapsed_p90\":4000,\"elapsed_p99\":4000}");
+    memset(&answer, 0, sizeof answer);
+    request.limit = 1;
+    assert_int_equal(query_gathered(&request, note, &answer, &answer.result, &answer.error), 0);
+    assert_int_equal(answer.rows, 1);
+    groups_free(groups);
+}
+
 static void one_entry_whole(void **state)
 {
     const struct fixture *f = *state;
@@ -465,7 +490,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_plan_gives_the_same), cmocka_unit_test(pages_follow_each_other), cmocka_unit_test(a_page_of_candidates_has_a_cursor), cmocka_unit_test(a_budget_ends_an_answer),
-        cmocka_unit_test(the_receiver_may_stop), cmocka_unit_test(spans_of_time), cmocka_unit_test(fields_are_typed_and_nested), cmocka_unit_test(groups_count), cmocka_unit_test(one_entry_whole),
+        cmocka_unit_test(the_receiver_may_stop), cmocka_unit_test(spans_of_time), cmocka_unit_test(fields_are_typed_and_nested), cmocka_unit_test(groups_count), cmocka_unit_test(groups_are_gathered), cmocka_unit_test(one_entry_whole),
         cmocka_unit_test(wrong_requests_are_refused), cmocka_unit_test(parts_are_walked_in_order), cmocka_unit_test(time_ends_an_answer), cmocka_unit_test(rows_are_those_of_the_view), cmocka_unit_test(strange_files_are_no_danger),
     };
     return cmocka_run_group_tests(tests, open_fixture, close_fixture);
