@@ -2,7 +2,7 @@
 # `dissector --input` beside `tshark -T fields` with the same fields, on generated captures, each on the first CPU alone; then one worker beside two, with the files between the stages.
 #   RUNS=3  CALLS=473000 (of HTTP; DNS and the mixed one are made in proportion)
 # Appends to $RESULTS: dissect KIND TOOL RUN SECONDS CPU_SECONDS PEAK_MIB PACKETS LINES; workers STAGE N RUN SECONDS ITEMS; query LEAST MEDIAN GREATEST CPU ROWS LOOKED MORE EXPRESSION;
-# query conjunctions HOW_MANY MS EXPRESSION MS EXPRESSION (the slowest with rows, and without). The captures are in the page cache.
+# query conjunctions HOW_MANY MS EXPRESSION MS EXPRESSION CPU CPU (the slowest with rows, and without; the most CPU). The captures are in the page cache.
 . "$(dirname "$0")/bench.sh"
 need_command tshark
 need_built "$BIN/dissector" "$TOOLS/calls" "$TOOLS/cpu_run" "$TOOLS/dissect_stages" "$TOOLS/database_bench" "$TOOLS/query_bench"

@@ -59,7 +59,7 @@ END
     echo
     awk -F'\t' '$1 == "query" && $2 == "conjunctions" {
         printf "Beside these, %d filters and conjunctions: each, every two and every three of different kinds (protocol, time, status, namespace, pod, path), with values that are common, rare, absent or never seen together, and some of all six.\n\n", $3
-        printf "- slowest first page with rows, ms: %s (`%s`)\n- slowest without any, ms: %s (`%s`)\n", $4, $5, $6, $7 }' "$results"
+        printf "- slowest first page with rows, ms: %s (`%s`)\n- slowest without any, ms: %s (`%s`)\n- most CPU of any, ms: %s with rows, %s without\n", $4, $5, $6, $7, $8, $9 }' "$results"
     echo
 else
     kept query

@@ -10,12 +10,15 @@
 
 #define ERROR_STATUS_MIN 400        /* the index entry_error holds these and above */
 
-static void write_ids(struct sql *sql, int64_t first, int64_t last)
+/* Behind a value that is one, an index goes on in the order of ids, and a span of them is found at once. Behind a span of values it is not: there all of the index's span would be read to find few, so what is outside counts, too. */
+static void write_ids(struct sql *sql, bool one, int64_t first, int64_t last)
 {
-    sql_put(sql, " AND id BETWEEN ");
-    sql_bind_int(sql, first);
-    sql_put(sql, " AND ");
-    sql_bind_int(sql, last);
+    if (one) {
+        sql_put(sql, " AND id BETWEEN ");
+        sql_bind_int(sql, first);
+        sql_put(sql, " AND ");
+        sql_bind_int(sql, last);
+    }
     sql_format(sql, " LIMIT %u", PLAN_CANDIDATES_MAX + 1);
 }
 
@@ -65,10 +68,12 @@ static bool write_peers(struct sql *sql, const struct query_plan_context *c, con
 
 static bool write_path(struct sql *sql, int64_t first, int64_t last)
 {
-    sql_put(sql, "SELECT id FROM entry INDEXED BY entry_path WHERE path BETWEEN ");
+    sql_put(sql, first == last ? "SELECT id FROM entry INDEXED BY entry_path WHERE path = " : "SELECT id FROM entry INDEXED BY entry_path WHERE path BETWEEN ");
     sql_bind_int(sql, first);
-    sql_put(sql, " AND ");
-    sql_bind_int(sql, last);
+    if (first != last) {
+        sql_put(sql, " AND ");
+        sql_bind_int(sql, last);
+    }
     return true;
 }
 
@@ -84,19 +89,21 @@ bool query_plan_write_probe(struct sql *sql, const struct query_plan_context *c,
     struct comparison comparison;
     int64_t least, greatest;
     uint64_t set = query_plan_protocols_of(c, n);
-    bool fits, compares = query_plan_comparison(n, &comparison) && comparison.variable->zone;
+    bool fits, one = true, compares = query_plan_comparison(n, &comparison) && comparison.variable->zone;
     if (set)
         fits = write_rare(sql, set);
     else if (compares && strcmp(comparison.variable->zone, "connection") == 0 && comparison.op == OP_EQUAL)
         fits = write_connection(sql, comparison.literal->number);
-    else if (compares && strcmp(comparison.variable->zone, "status") == 0)
+    else if (compares && strcmp(comparison.variable->zone, "status") == 0) {
         fits = write_error(sql, &comparison);
-    else if (query_plan_path_range(c, n, &least, &greatest))
+        one = comparison.op == OP_EQUAL;
+    } else if (query_plan_path_range(c, n, &least, &greatest)) {
         fits = write_path(sql, least, greatest);
-    else
+        one = least == greatest;
+    } else
         fits = write_peers(sql, c, n);
     if (fits)
-        write_ids(sql, first, last);
+        write_ids(sql, one, first, last);
     return fits;
 }
 
@@ -106,21 +113,24 @@ static int compare_ids(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Candidates of one conjunct into ids, at most one more than PLAN_CANDIDATES_MAX; then it is too many. Returns how many. */
+/* Candidates of one conjunct into ids. Returns how many; PLAN_CANDIDATES_MAX + 1: they are too many. */
 static int64_t probe(const struct query_plan_context *c, const struct node *n, int64_t first, int64_t last, int64_t *ids)
 {
     MEM_CLEANUP(sql_free) struct sql sql = { 0 };
     MEM_CLEANUP(sql_finalize_p) sqlite3_stmt *statement = NULL;
-    uint32_t count = 0;
+    uint32_t count = 0, seen = 0;
     int r;
     if (!query_plan_write_probe(&sql, c, n, first, last))
         return PLAN_CANDIDATES_MAX + 1;
     r = sql_prepare(c->file->db, &sql, &statement);
     if (r < 0)
         return r == -ENOMEM ? r : (int64_t)PLAN_CANDIDATES_MAX + 1; /* a file without this index */
-    while ((r = sqlite3_step(statement)) == SQLITE_ROW && count <= PLAN_CANDIDATES_MAX)
-        ids[count++] = sqlite3_column_int64(statement, 0);
-    return r == SQLITE_DONE || count > PLAN_CANDIDATES_MAX ? (int64_t)count : -EIO;
+    while ((r = sqlite3_step(statement)) == SQLITE_ROW && ++seen <= PLAN_CANDIDATES_MAX) {
+        int64_t id = sqlite3_column_int64(statement, 0);
+        if (id >= first && id <= last)
+            ids[count++] = id;
+    }
+    return r == SQLITE_DONE ? (int64_t)count : r == SQLITE_ROW ? (int64_t)PLAN_CANDIDATES_MAX + 1 : -EIO;
 }
 
 /* The conjunct with the fewest candidates. */

@@ -10,7 +10,7 @@
 
 #define PLAN_CANDIDATES_MAX 1000u
 #define PLAN_CANDIDATES_FEW 200u        /* with so few no other index is asked */
-#define PLAN_PEERS_MAX 1000u            /* endpoints that an index of src or dst is asked for */
+#define PLAN_PEERS_MAX 200u             /* endpoints that an index of src or dst is asked for */
 #define PLAN_ZONES_MAX 1024u            /* of a file: DATABASE_PART_ROWS / DATABASE_ZONE_ROWS are 245 */
 
 struct slices;
@@ -32,7 +32,7 @@ void query_plan_free(struct query_plan *plan);
 
 /* What the parts of a plan are made from; sets: plan_sets.h. */
 struct query_plan_context { const struct query_file *file; const struct vocabulary *vocabulary; struct plan_sets *sets; };
-/* "SELECT id FROM entry INDEXED BY ... WHERE ..." for what one conjunct leads to; false: no index serves it. */
+/* "SELECT id FROM entry INDEXED BY ... WHERE ..." for what one conjunct leads to, at most one more than PLAN_CANDIDATES_MAX; they may lie outside first..last. False: no index serves it. */
 bool query_plan_write_probe(struct sql *sql, const struct query_plan_context *context, const struct node *conjunct, int64_t first, int64_t last);
 /* "SELECT first, last, id FROM zone WHERE ...": zones that may hold what satisfies the expression. */
 void query_plan_write_zones(struct sql *sql, const struct query_plan_context *context, const struct node *root, int64_t first, int64_t last);

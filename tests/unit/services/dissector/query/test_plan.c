@@ -74,7 +74,7 @@ static void probes_use_their_index(void **state)
         { "conn_id == 1", "SEARCH entry USING COVERING INDEX entry_connection (connection=? AND rowid>? AND rowid<?)" }, { "1 == conn_id", "entry_connection" }, { "conn_id > 1", NULL },
         { "status_code >= 500", "INDEX entry_error (status>" }, { "status_code == 404", "INDEX entry_error (status=? AND rowid>? AND rowid<?)" }, { "400 <= status_code", "entry_error" }, { "status_code >= 300", NULL },
         { "status_code < 500", NULL }, { "status_code > 399", "entry_error" }, { "dns", "INDEX entry_rare (protocol=? AND rowid>? AND rowid<?)" }, { "protocol == \"Dns\"", "entry_rare" }, { "http", NULL }, { "protocol != \"DNS\"", NULL },
-        { "kafka", NULL }, { "path == \"/health\"", "INDEX entry_path (path>? AND path<?)" }, { "path.startsWith(\"/api\")", "entry_path" }, { "path.contains(\"/api\")", NULL },
+        { "kafka", NULL }, { "path == \"/health\"", "INDEX entry_path (path=? AND rowid>? AND rowid<?)" }, { "path.startsWith(\"/api\")", "entry_path" }, { "path.contains(\"/api\")", NULL },
         { "src.pod.name == \"web-1\"", "INDEX entry_src (src=? AND rowid>? AND rowid<?)" }, { "dst.ip.startsWith(\"10.\") || dst.dns != \"\"", "INDEX entry_dst (dst=? AND rowid>? AND rowid<?)" }, { "src.ip == dst.ip", NULL },
         { "src.port == 80", NULL }, { "method == \"GET\"", NULL },
     };
