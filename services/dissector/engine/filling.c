@@ -10,7 +10,7 @@ enum { FLAG_FIN = 1, FLAG_SYN = 2, FLAG_PUSH = 8, FLAG_ACK = 16 };
 
 #define BEFORE_BYTES_MAX 65536u        /* between a handshake that only others saw and what the teller saw first: beyond it, it began in the middle */
 
-struct filler { struct shard *shard; uint64_t kept; uint32_t open; };
+struct filler { struct shard *shard; struct shard_limits limits; uint64_t kept; uint32_t open; };
 
 /* One direction, as all views know it. */
 struct line {
@@ -67,7 +67,7 @@ int filling_new(struct filler *filler, const struct view *views, uint32_t count,
 {
     if (count < 2 || count > FILLING_VIEWS_MAX)
         return -EINVAL;
-    if (filler->open >= FILLER_CONNECTIONS_MAX)
+    if (filler->open >= filler->limits.connections)
         return -ENOSPC;
     struct filling *f = calloc(1, sizeof *f + count * sizeof *f->views);
     if (!f)
@@ -308,7 +308,8 @@ static void take_bytes(struct filling *f, uint32_t view, unsigned line, uint64_t
 static int take(struct filling *f, uint32_t view, unsigned line, const struct shard_packet *p)
 {
     uint64_t offset;
-    f->finished |= p->flags & FLAG_FIN ? (uint8_t)(1u << line) : 0;
+    if (p->flags & FLAG_FIN)
+        f->finished = (uint8_t)(f->finished | 1u << line);
     if (p->flags & FLAG_SYN)
         note_syn(f, view, line, p->time_ns);
     if (p->flags & FLAG_ACK)
@@ -360,7 +361,7 @@ int filling_packet(struct filling *f, uint32_t view, const struct shard_packet *
         forget(f, 1);
         if (f->open == 0)
             finish(f);
-        else if (filler->kept + filler->shard->held_bytes > FILLER_BYTES_MAX)
+        else if (filler->kept + filler->shard->held_bytes > filler->limits.bytes)
             refuse(f, FILLING_GIVEN_UP);
     }
     return filler->shard->failed;
@@ -466,6 +467,7 @@ int filler_new(const struct shard_options *options, const struct shard_sink *sin
     struct shard_sink quiet = { sink->entry, drop_view, sink->context };
     if (!filler)
         return -ENOMEM;
+    filler->limits = (struct shard_limits){ options->limits.bytes ? options->limits.bytes : FILLER_BYTES_MAX, options->limits.connections ? options->limits.connections : FILLER_CONNECTIONS_MAX };
     own.limits.bytes = UINT64_MAX; /* its conversations are in no list of the shard's: they cannot be evicted */
     int r = shard_new(0, &own, &quiet, &filler->shard);
     if (r < 0) {

@@ -21,7 +21,7 @@
 
 enum filling_outcome { FILLING_GOES_ON, FILLING_DONE, FILLING_DIFFERS, FILLING_UNPROVEN, FILLING_GIVEN_UP };
 
-/* What all fillings share. One thread. sink.view is never called. options->limits are not looked at. */
+/* What all fillings share. One thread. sink.view is never called. options->limits: for all of them together; zeros: FILLER_... */
 struct filler;
 int filler_new(const struct shard_options *options, const struct shard_sink *sink, struct filler **ret);
 void filler_free(struct filler *filler); /* its fillings are freed before it; NULL is fine */

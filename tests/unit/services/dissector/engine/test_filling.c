@@ -157,6 +157,7 @@ static void pass(struct shard *shard, struct filling *filling, const uint32_t *o
 }
 
 /* Both dissections. The view with most payload tells. */
+static struct shard_limits limits;      /* of the second dissection; zeros: the defaults */
 static enum filling_outcome run(void)
 {
     struct shard *shard;
@@ -180,6 +181,7 @@ static enum filling_outcome run(void)
     for (uint32_t i = 0; i < sights_count; i++)
         order[i] = (uint32_t)views[i].point - 1;
     sink.context = &second;
+    options.limits = limits;
     assert_int_equal(filler_new(&options, &sink, &filler), 0);
     assert_int_equal(filling_new(filler, views, sights_count, 5, 0, &filling), 0);
     pass(NULL, filling, order);
@@ -371,18 +373,36 @@ static void what_a_capture_cut_off_is_filled(void **state)
     assert_true(is_whole(&second, 20));
 }
 
+static void who_asks_for_too_much_is_given_up(void **state)
+{
+    (void)state;
+    make_talk(40, 5, true);
+    sights_count = 2;
+    sights[1].delay_ns = 100 * STEP_NS;
+    for (uint32_t i = 20; i < talk.count; i += 3)
+        sights[i % 2].lost[i] = true;
+    limits.bytes = 16384; /* less than 100 packets */
+    assert_int_equal(run(), FILLING_GIVEN_UP);
+    assert_int_equal(second.connections, 0);
+    limits.bytes = 0;
+    assert_int_equal(run(), FILLING_DONE);
+    assert_true(is_whole(&second, 40));
+}
+
 static void too_many_views_or_connections_are_refused(void **state)
 {
     (void)state;
     struct filler *filler;
     struct filling *filling;
-    struct shard_options options = { .redact = REDACT_OFF };
+    struct filling *another;
+    struct shard_options options = { .redact = REDACT_OFF, .limits = { .connections = 1 } };
     struct shard_sink sink = { take_entry, take_view, &second };
     struct view views[2] = { 0 };
     assert_int_equal(filler_new(&options, &sink, &filler), 0);
     assert_int_equal(filling_new(filler, views, 1, 0, 0, &filling), -EINVAL);
     assert_int_equal(filling_new(filler, views, FILLING_VIEWS_MAX + 1, 0, 0, &filling), -EINVAL);
     assert_int_equal(filling_new(filler, views, 2, 0, 0, &filling), 0);
+    assert_int_equal(filling_new(filler, views, 2, 0, 0, &another), -ENOSPC);
     assert_int_equal(filling_outcome(filling), FILLING_GOES_ON);
     filling_free(filling);
     filling_free(NULL);
@@ -395,7 +415,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_one_has_is_whole), cmocka_unit_test(from_the_middle), cmocka_unit_test(what_all_lost_is_a_gap), cmocka_unit_test(a_byte_that_differs_is_refused),
         cmocka_unit_test(what_nothing_proves_the_same_is_refused), cmocka_unit_test(each_side_by_another_way), cmocka_unit_test(times_are_the_teller_s), cmocka_unit_test(what_a_capture_cut_off_is_filled),
-        cmocka_unit_test(too_many_views_or_connections_are_refused),
+        cmocka_unit_test(who_asks_for_too_much_is_given_up), cmocka_unit_test(too_many_views_or_connections_are_refused),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     forget_talk();
