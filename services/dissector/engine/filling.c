@@ -26,6 +26,8 @@ struct one_view {
     uint64_t ends[2];               /* behind the last byte seen */
     uint64_t payload[2];            /* of the first dissection */
     bool over, closed, proven, clock_known;
+    bool used, excluded;            /* something of it was believed; it contradicted another */
+    uint8_t finished;               /* bit per line whose FIN it saw */
     int64_t clock_ns;               /* the teller's clock minus this one's */
     uint64_t equal, given;
 };
@@ -35,10 +37,11 @@ struct filling {
     struct conversation *c;         /* NULL: the teller has not begun, or all is over */
     unsigned turned;                /* the conversation's direction 0 is line 1 */
     struct line lines[2];
-    uint32_t node, number, end;     /* of the teller's view; end: closed where any view saw that */
-    uint8_t shard, outcome, finished; /* finished: bit per line whose FIN a view saw */
+    uint32_t node, number, end;     /* of the teller's view */
+    uint8_t shard, outcome;
     uint64_t given;
     uint32_t count, open;           /* views; those that are not over */
+    uint32_t left, contradicted;    /* others than the teller that are asked; contradictions */
     struct one_view views[];
 };
 
@@ -78,11 +81,11 @@ int filling_new(struct filler *filler, const struct view *views, uint32_t count,
     f->shard = shard;
     f->end = views[0].end;
     f->count = f->open = count;
+    f->left = count - 1;
     for (uint32_t i = 0; i < count; i++) {
         struct one_view *view = &f->views[i];
         fill_view(&views[i], &views[0].tuple, view);
         view->clock_known = views[i].node == views[0].node; /* and the difference is 0, until it is measured */
-        f->end = views[i].end == END_CLOSED ? END_CLOSED : f->end;
         for (unsigned line = 0; line < 2; line++)
             view->proven = view->proven || (view->isn_known[line] && f->views[0].isn_known[line] && view->isn[line] == f->views[0].isn[line]);
     }
@@ -146,9 +149,10 @@ static void begin_at_handshake(struct filling *f, const struct shard_packet *p)
         for (unsigned line = 0; line < 2; line++) {
             struct stream *s = &c->streams[line ^ f->turned];
             uint32_t isn = f->views[i].isn[line];
-            if (!f->views[i].isn_known[line] || f->views[0].isn_known[line] || s->known || !begins_behind(f, line, isn, p))
+            if (f->views[i].excluded || !f->views[i].isn_known[line] || f->views[0].isn_known[line] || s->known || !begins_behind(f, line, isn, p))
                 continue;
             segments_begin(s, isn);
+            f->views[i].used = true;
             c->from_start = true;
         }
     if (c->from_start && !known) {
@@ -171,6 +175,19 @@ static int begin(struct filling *f, unsigned line, const struct shard_packet *p)
     return 0;
 }
 
+/* Closed, where one view saw that, or all together both FINs. */
+static enum conversation_end end_of(const struct filling *f)
+{
+    unsigned finished = 0;
+    bool closed = false;
+    for (uint32_t i = 0; i < f->count; i++)
+        if (!f->views[i].excluded) {
+            finished |= f->views[i].finished;
+            closed = closed || f->views[i].closed;
+        }
+    return closed || finished == 3 ? END_CLOSED : (enum conversation_end)f->end;
+}
+
 static void close_conversation(struct filling *f, bool quietly)
 {
     struct conversation *c = f->c;
@@ -179,7 +196,7 @@ static void close_conversation(struct filling *f, bool quietly)
         c->shard->failed = -ECANCELED;
     segments_flush(c);
     segments_free(c);
-    feed_close(c, f->finished == 3 ? END_CLOSED : (enum conversation_end)f->end);
+    feed_close(c, end_of(f));
     connection_emit(c);
     c->shard->failed = quietly ? failed : c->shard->failed;
     c->shard->held_bytes -= sizeof *c;
@@ -227,33 +244,70 @@ static void note_ack(struct filling *f, uint32_t view, unsigned line, uint32_t a
     if (strip->count == 0 || !offset_of(other, ack, &offset))
         return;
     const struct piece *piece = strip_find(strip, offset - 1);
-    if (piece && piece->offset + piece->size == offset)
+    if (piece && piece->offset + piece->size == offset && (view == 0 || piece->source == 0))
         f->views[view == 0 ? piece->source : view].proven = true;
 }
 
-/* What two views have of one place. False: it differs. */
+/* A view says something else than another: it is asked no more. Where it was believed already, or no other is left, the whole filling counts for nothing. */
+static void contradict(struct filling *f, uint32_t view)
+{
+    f->contradicted++;
+    if (f->outcome != FILLING_GOES_ON)
+        return;
+    if (view == 0 || f->views[view].used || f->left == 1) {
+        refuse(f, FILLING_DIFFERS);
+        return;
+    }
+    f->left--;
+    f->views[view].excluded = f->views[view].over = true;
+    for (unsigned line = 0; line < 2; line++) {
+        uint64_t before = f->lines[line].others.bytes;
+        strip_forget(&f->lines[line].others, (uint8_t)view);
+        f->filler->kept -= before - f->lines[line].others.bytes;
+    }
+}
+
+/* Packet and piece are the same segment, it seems: then their times tell how the clocks differ. */
+static bool is_copy(const struct piece *piece, uint64_t offset, const struct shard_packet *p) { return piece->offset == offset && piece->size == p->captured; }
+
+/* With what views other than the teller brought. False: the packet's own view is out. */
+static bool compare_with_others(struct filling *f, uint32_t view, unsigned line, uint64_t offset, const struct shard_packet *p)
+{
+    const struct strip *others = &f->lines[line].others;
+    const struct piece *piece;
+    for (uint64_t at = offset, end = offset + p->captured; at < end && (piece = strip_find(others, at)) && piece->offset < end;) {
+        uint64_t from = piece->offset > offset ? piece->offset : offset, to = piece->offset + piece->size < end ? piece->offset + piece->size : end;
+        uint32_t source = piece->source;
+        if (memcmp(piece->data + (from - piece->offset), p->data + (from - offset), to - from) != 0) {
+            contradict(f, source);
+            if (view != 0)
+                contradict(f, view); /* which of the two is wrong cannot be told */
+            if (view != 0 || f->outcome != FILLING_GOES_ON)
+                return false;
+            continue;
+        }
+        at = to;
+        if (view == 0) {
+            f->views[source].equal += to - from;
+            if (is_copy(piece, offset, p))
+                compare_clocks(&f->views[source], p->time_ns, piece->time_ns);
+        }
+    }
+    return true;
+}
+
+/* What two views have of one place. False: the packet's own view is out. */
 static bool compare(struct filling *f, uint32_t view, unsigned line, uint64_t offset, const struct shard_packet *p)
 {
-    struct line *l = &f->lines[line];
-    const struct piece *piece;
-    if (view == 0) {
-        for (uint64_t at = offset, end = offset + p->captured; at < end && (piece = strip_find(&l->others, at)) && piece->offset < end; at = piece->offset + piece->size) {
-            uint64_t equal = 0;
-            uint64_t from = piece->offset > offset ? piece->offset : offset, to = piece->offset + piece->size < end ? piece->offset + piece->size : end;
-            if (strip_differs(&l->others, from, p->data + (from - offset), (uint32_t)(to - from), &equal))
-                return false;
-            f->views[piece->source].equal += equal;
-            if (piece->offset == offset && piece->size == p->captured)
-                compare_clocks(&f->views[piece->source], p->time_ns, piece->time_ns);
-        }
-        return true;
-    }
-    if (strip_differs(&l->own, offset, p->data, p->captured, &f->views[view].equal) || strip_differs(&l->others, offset, p->data, p->captured, NULL))
+    const struct strip *own = &f->lines[line].own;
+    if (strip_differs(own, offset, p->data, p->captured, view == 0 ? NULL : &f->views[view].equal)) {
+        contradict(f, view);
         return false;
-    piece = strip_find(&l->own, offset);
-    if (piece && piece->offset == offset && piece->size == p->captured)
+    }
+    const struct piece *piece = strip_find(own, offset);
+    if (view != 0 && piece && piece->source == 0 && is_copy(piece, offset, p))
         compare_clocks(&f->views[view], piece->time_ns, p->time_ns);
-    return true;
+    return compare_with_others(f, view, line, offset, p);
 }
 
 /* Keeps the packet's bytes for whoever comes later. -ENOMEM. */
@@ -295,10 +349,8 @@ static void take_bytes(struct filling *f, uint32_t view, unsigned line, uint64_t
     struct one_view *v = &f->views[view];
     if (is_keep_alive(v, line, offset, p))
         return;
-    if (p->captured > 0 && !compare(f, view, line, offset, p)) {
-        refuse(f, FILLING_DIFFERS);
+    if (p->captured > 0 && !compare(f, view, line, offset, p))
         return;
-    }
     if (p->captured > 0 && keep(f, view, line, offset, p) < 0)
         refuse(f, FILLING_GIVEN_UP);
     if (offset + p->payload > v->ends[line])
@@ -309,7 +361,7 @@ static int take(struct filling *f, uint32_t view, unsigned line, const struct sh
 {
     uint64_t offset;
     if (p->flags & FLAG_FIN)
-        f->finished = (uint8_t)(f->finished | 1u << line);
+        f->views[view].finished = (uint8_t)(f->views[view].finished | 1u << line);
     if (p->flags & FLAG_SYN)
         note_syn(f, view, line, p->time_ns);
     if (p->flags & FLAG_ACK)
@@ -349,7 +401,7 @@ int filling_packet(struct filling *f, uint32_t view, const struct shard_packet *
     if (f->outcome != FILLING_GOES_ON)
         return 0;
     filler->shard->number = f->shard;
-    int r = take(f, view, line, p);
+    int r = f->views[view].excluded ? 0 : take(f, view, line, p);
     if (r < 0)
         return r;
     if (last) {
@@ -385,8 +437,9 @@ static int64_t time_of(const struct conversation *c, unsigned direction, const s
 uint64_t filling_fill(struct conversation *c, unsigned direction, uint64_t lost)
 {
     struct filling *f = c->filling;
-    const struct strip *strip = &line_of(c, direction)->others;
-    uint64_t from, done = 0, offset = c->streams[direction].fed;
+    struct line *line = line_of(c, direction);
+    const struct strip *strip = &line->others;
+    uint64_t from, done = 0, offset = c->streams[direction].fed, before = line->own.bytes;
     const struct piece *piece;
     if (!fed_offset(c, direction, &from))
         return 0;
@@ -395,10 +448,13 @@ uint64_t filling_fill(struct conversation *c, unsigned direction, uint64_t lost)
         size = size < lost - done ? size : (uint32_t)(lost - done);
         int64_t time_ns = time_of(c, direction, piece, offset + done + size);
         segments_supply(c, direction, offset + done, piece->has_ack ? &piece->ack : NULL, piece->data + skip, size, time_ns, piece->place);
+        (void)strip_add(&line->own, piece, piece->data); /* from now on others are compared with it; without memory they are not */
+        f->views[piece->source].used = true;
         f->views[piece->source].given += size;
         f->given += size;
         done += size;
     }
+    f->filler->kept += line->own.bytes - before;
     return done;
 }
 
@@ -427,20 +483,21 @@ uint64_t filling_end(const struct conversation *c, unsigned direction)
     uint64_t from, end = strip_end(&line_of(c, direction)->others);
     bool closed = false;
     for (uint32_t i = 1; i < c->filling->count; i++)
-        closed = closed || c->filling->views[i].closed;
+        closed = closed || (c->filling->views[i].closed && !c->filling->views[i].excluded);
     return closed && fed_offset(c, direction, &from) && end > from ? c->streams[direction].fed + (end - from) : 0;
 }
 
 bool filling_saw(const struct conversation *c, unsigned direction)
 {
     for (uint32_t i = 1; i < c->filling->count; i++)
-        if (c->filling->views[i].payload[direction ^ c->filling->turned] > 0)
+        if (c->filling->views[i].payload[direction ^ c->filling->turned] > 0 && !c->filling->views[i].excluded)
             return true;
     return false;
 }
 
 uint64_t filling_given(const struct conversation *c) { return c->filling->given; }
 enum filling_outcome filling_outcome(const struct filling *f) { return (enum filling_outcome)f->outcome; }
+uint32_t filling_contradicted(const struct filling *f) { return f->contradicted; }
 uint64_t filling_from(const struct filling *f, uint32_t view) { return f->views[view].given; }
 
 void filling_free(struct filling *f)

@@ -6,8 +6,9 @@
  * The views have the same sequence numbers (work/views.h says which are one connection). The others give bytes and what those acknowledged, nothing else: counts and times are the teller's. A filled byte's time is that of its copy, moved by
  * the difference of the two clocks at a packet that both saw, and kept between the teller's packets around it; its place is that of the copy.
  *
- * Never guessed: a byte that two views have and that differs, or bytes taken from a view that nothing else proves the same (an equal initial sequence number, an acknowledgement that ends where the other's bytes end, or equal bytes), and the
- * whole filling counts for nothing: whoever asked keeps what the first dissection said. Its entries carry RECORD_FILLED. */
+ * Never guessed: a view of which a byte differs from what the teller or another view has is asked no more (both, where neither is the teller). Where it has been believed already, or was the only one, or bytes were taken from a view that
+ * nothing proves the same (an equal initial sequence number, an acknowledgement that ends where the other's bytes end, or equal bytes), the whole filling counts for nothing: whoever asked keeps what the first dissection said. Its entries
+ * carry RECORD_FILLED. */
 #ifndef DISSECTOR_ENGINE_FILLING_H
 #define DISSECTOR_ENGINE_FILLING_H
 #include "services/dissector/engine/shard.h"
@@ -32,6 +33,8 @@ int filling_new(struct filler *filler, const struct view *views, uint32_t count,
 /* The view's next packet, in the order in which they are read; last: there is no other. When all are over its entries have come out. What the sink said, otherwise 0. */
 int filling_packet(struct filling *filling, uint32_t view, const struct shard_packet *packet, bool last);
 enum filling_outcome filling_outcome(const struct filling *filling);
+/* How often views contradicted each other. */
+uint32_t filling_contradicted(const struct filling *filling);
 /* Bytes that a view gave. */
 uint64_t filling_from(const struct filling *filling, uint32_t view);
 void filling_free(struct filling *filling); /* NULL is fine */

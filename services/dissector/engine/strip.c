@@ -36,7 +36,7 @@ bool strip_differs(const struct strip *s, uint64_t offset, const uint8_t *data, 
         uint64_t from = piece->offset > offset ? piece->offset : offset, to = end_of(piece) < end ? end_of(piece) : end;
         if (memcmp(piece->data + (from - piece->offset), data + (from - offset), to - from) != 0)
             return true;
-        equal += to - from;
+        equal += piece->source == 0 ? to - from : 0;
     }
     if (ret_equal)
         *ret_equal += equal;
@@ -95,6 +95,21 @@ int strip_add(struct strip *s, const struct piece *head, const uint8_t *data)
         at = to;
     }
     return 0;
+}
+
+void strip_forget(struct strip *s, uint8_t source)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = s->first; i < s->first + s->count; i++) {
+        struct piece *piece = s->at[i];
+        if (piece->source != source) {
+            s->at[s->first + kept++] = piece;
+            continue;
+        }
+        s->bytes -= cost_of(piece);
+        free(piece);
+    }
+    s->count = kept;
 }
 
 static void drop_first(struct strip *s)

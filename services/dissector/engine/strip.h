@@ -20,10 +20,12 @@ struct strip { struct piece **at; uint32_t first, count, room; uint64_t bytes; }
 
 /* The piece that holds the byte at offset, or else the next one behind it; NULL: there is none. */
 const struct piece *strip_find(const struct strip *strip, uint64_t offset);
-/* Whether a byte that both have is another. *ret_equal, which may be NULL, grows by how many are the same, where none differs. */
+/* Whether a byte that both have is another. *ret_equal, which may be NULL, grows by how many of those that source 0 brought are the same, where none differs. */
 bool strip_differs(const struct strip *strip, uint64_t offset, const uint8_t *data, uint32_t size, uint64_t *ret_equal);
 /* Adds the bytes that are not there yet; head: everything but them, head->size of them. -ENOMEM: some of them may have been added. */
 int strip_add(struct strip *strip, const struct piece *head, const uint8_t *data);
+/* Forgets what a view brought. */
+void strip_forget(struct strip *strip, uint8_t source);
 /* Forgets the pieces that end at `until` or before. */
 void strip_drop(struct strip *strip, uint64_t until);
 /* Forgets the first ones, until no more than `bytes` are left. */

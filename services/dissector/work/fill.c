@@ -122,7 +122,7 @@ static void end(struct fill *f, uint32_t number)
         f->counts->connections++;
         f->counts->bytes += bytes;
     }
-    f->counts->refused += outcome == FILLING_DIFFERS || outcome == FILLING_UNPROVEN;
+    f->counts->refused += filling_contradicted(filling) > 0 || outcome == FILLING_UNPROVEN;
     f->counts->given_up += outcome == FILLING_GIVEN_UP || outcome == FILLING_GOES_ON;
     filling_free(filling);
     f->fillings[number] = NULL;

@@ -175,8 +175,10 @@ static bool may_fill(const struct view *teller, const struct view *other)
     uint32_t handshake = VIEW_CLIENT_ISN | VIEW_SERVER_ISN, known = teller->flags & handshake, also = other->flags & handshake;
     if (teller->tuple.transport != TRANSPORT_TCP || other->payload_bytes == 0)
         return false;
-    return teller->missing_bytes > 0 || (turned ? also && !known : (also & ~known) != 0) || (other->end == END_CLOSED && teller->end != END_CLOSED) ||
-           (client > 0 && teller->client_payload == 0) || (server > 0 && teller->payload_bytes == teller->client_payload);
+    bool began = turned ? also && !known : (also & ~known) != 0, ended = other->end == END_CLOSED && teller->end != END_CLOSED;
+    uint64_t teller_server = teller->payload_bytes - teller->client_payload;
+    bool more = client > teller->client_payload || server > teller_server; /* otherwise it is a packet without payload that the teller lacks */
+    return teller->missing_bytes > 0 || (more && (began || ended)) || (client > 0 && teller->client_payload == 0) || (server > 0 && teller_server == 0);
 }
 
 /* The set's members, the teller first, the others by time: the result must not depend on the list's order. */

@@ -304,9 +304,30 @@ static void a_byte_that_differs_is_refused(void **state)
             sights[v].lost[at] = false;
         sights[turn % sights_count].flip = at;
         sights[1].delay_ns = (int64_t)(next_random(&seed) % 30) * STEP_NS;
-        assert_int_equal(run(), FILLING_DIFFERS);
-        assert_int_equal(second.connections, 0); /* nothing more came out once it was seen */
+        enum filling_outcome outcome = run();
+        assert_true(outcome == FILLING_DIFFERS || sights_count == 3);
+        if (outcome == FILLING_DIFFERS)
+            assert_int_equal(second.connections, 0); /* nothing more came out once it was seen */
+        else
+            expect_no_wrong_pair(&second);
     }
+}
+
+static void the_other_ones_fill(void **state)
+{
+    (void)state;
+    make_talk(20, 9, true);
+    sights_count = 3;
+    for (uint32_t i = 20; i < talk.count; i += 5) /* the teller lacks these, and one that has them contradicts it before */
+        sights[0].lost[i] = true;
+    for (uint32_t i = 10; i < talk.count; i += 4)
+        sights[1].lost[i] = sights[2].lost[i] = i % 5 != 0;
+    for (sights[2].flip = 3; talk.packets[sights[2].flip].size < 2; sights[2].flip++) { }
+    sights[1].delay_ns = 20000;
+    sights[2].delay_ns = 10000;
+    assert_int_equal(run(), FILLING_DONE);
+    assert_int_equal(first.views[0].point, 1);
+    assert_true(is_whole(&second, 20));
 }
 
 static void what_nothing_proves_the_same_is_refused(void **state)
@@ -413,7 +434,7 @@ static void too_many_views_or_connections_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_one_has_is_whole), cmocka_unit_test(from_the_middle), cmocka_unit_test(what_all_lost_is_a_gap), cmocka_unit_test(a_byte_that_differs_is_refused),
+        cmocka_unit_test(what_one_has_is_whole), cmocka_unit_test(from_the_middle), cmocka_unit_test(what_all_lost_is_a_gap), cmocka_unit_test(a_byte_that_differs_is_refused), cmocka_unit_test(the_other_ones_fill),
         cmocka_unit_test(what_nothing_proves_the_same_is_refused), cmocka_unit_test(each_side_by_another_way), cmocka_unit_test(times_are_the_teller_s), cmocka_unit_test(what_a_capture_cut_off_is_filled),
         cmocka_unit_test(who_asks_for_too_much_is_given_up), cmocka_unit_test(too_many_views_or_connections_are_refused),
     };

@@ -48,11 +48,11 @@ static void a_byte_that_differs_is_seen(void **state)
     struct strip strip = { 0 };
     uint64_t equal = 0;
     uint8_t other[64];
-    add(&strip, 10, 10, 1);
+    add(&strip, 10, 10, 0);
     add(&strip, 30, 10, 1);
     memcpy(other, stream, sizeof other);
     assert_false(strip_differs(&strip, START, other, 64, &equal));
-    assert_int_equal(equal, 20);
+    assert_int_equal(equal, 10); /* of source 0 */
     for (uint32_t at = 0; at < 64; at++) {
         other[at] ^= 1;
         bool has = (at >= 10 && at < 20) || (at >= 30 && at < 40);
@@ -60,6 +60,23 @@ static void a_byte_that_differs_is_seen(void **state)
         assert_int_equal(strip_differs(&strip, START + at, other + at, 1, NULL), has);
         other[at] ^= 1;
     }
+    strip_free(&strip);
+}
+
+static void a_source_is_forgotten(void **state)
+{
+    (void)state;
+    struct strip strip = { 0 };
+    for (uint32_t i = 0; i < 20; i++)
+        add(&strip, i * 10, 10, (uint8_t)(i % 3));
+    strip_drop(&strip, START + 20);
+    strip_forget(&strip, 1);
+    assert_int_equal(strip.count, 12);
+    assert_int_equal(strip_find(&strip, START + 40)->offset, START + 50);
+    strip_forget(&strip, 0);
+    strip_forget(&strip, 2);
+    assert_true(strip.count == 0 && strip.bytes == 0 && !strip_find(&strip, START));
+    add(&strip, 0, 10, 1);
     strip_free(&strip);
 }
 
@@ -90,6 +107,6 @@ int main(void)
 {
     for (unsigned i = 0; i < sizeof stream; i++)
         stream[i] = (uint8_t)(i * 7);
-    const struct CMUnitTest tests[] = { cmocka_unit_test(the_first_copy_stays), cmocka_unit_test(a_byte_that_differs_is_seen), cmocka_unit_test(what_is_behind_is_forgotten) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(the_first_copy_stays), cmocka_unit_test(a_byte_that_differs_is_seen), cmocka_unit_test(a_source_is_forgotten), cmocka_unit_test(what_is_behind_is_forgotten) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include "services/dissector/engine/conversation.h"
 #include "services/dissector/work/views.h"
 
 /* Shard and number name a view; client port 1000 unless said. */
@@ -190,9 +191,15 @@ static void what_lacks_something_is_dissected_again(void **state)
     assert_int_equal(fillings(&teller, &other), 0);
     teller.view.missing_bytes = 0;
     other.view.payload_bytes = 60;
-    teller.view.flags = VIEW_CLIENT_ISN;
+    teller.view.flags = VIEW_CLIENT_ISN; /* of the handshake it lacks a half, but no bytes */
+    assert_int_equal(fillings(&teller, &other), 0);
+    other.view.client_payload = 41;
     assert_int_equal(fillings(&teller, &other), 1);
     teller.view.flags = BOTH;
+    assert_int_equal(fillings(&teller, &other), 0);
+    other.view.end = END_CLOSED;
+    assert_int_equal(fillings(&teller, &other), 1);
+    other.view.end = END_INPUT;
     teller.view.client_payload = 100; /* nothing of the server */
     assert_int_equal(fillings(&teller, &other), 1);
     teller.view.tuple.transport = other.view.tuple.transport = 17;
