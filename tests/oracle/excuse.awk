@@ -19,6 +19,12 @@ function incomplete(fact, reasons,    n, r, i) {
 }
 # One of the fact's frames, or of its connection's, is a hit of the rule's filter.
 function in_frames(rule, w) { return (rule, "frames", w[3]) in hit || (w[2] == "pair" && (rule, "frames", w[4]) in hit) }
+# The response came in a segment that acknowledges nothing of the request.
+function unacknowledged(request, response,    ahead) {
+    ahead = acknowledged[response] - sequence[request]
+    if (ahead < -2147483648) ahead += 4294967296
+    return ahead <= 0
+}
 function endpoints(w) {
     if (w[2] == "connection") return w[3] "_" w[4] < w[5] "_" w[6] ? w[3] "_" w[4] "-" w[5] "_" w[6] : w[5] "_" w[6] "-" w[3] "_" w[4]
     return w[3] ~ /^[0-9]+$/ ? connection[w[3]] : w[3]
@@ -38,6 +44,7 @@ function good(rule, side, fact,    w, other) {
     if (is[rule, "only"] == "unsure" && unsure[w[1], w[3]] unsure[w[1], w[4]] !~ /started_before|gap|truncated/) return 0
     if (is[rule, "only"] == "networks" && networks[endpoints(w)] < 2) return 0
     if (is[rule, "only"] == "views" && points[endpoints(w)] < 2 && !(endpoints(w) in first && others[first[endpoints(w)]] > 1)) return 0
+    if (is[rule, "only"] == "unacknowledged" && !unacknowledged(w[3], w[4])) return 0
     if (is[rule, "only"] == "repeated" && times[w[1], question[w[3]]] < 2) return 0
     return 1
 }
@@ -56,7 +63,7 @@ FILENAME ~ /\.rule$/ {
     next
 }
 FILENAME ~ /frames$/ {
-    connection[$1] = $2
+    connection[$1] = $2; sequence[$1] = $7; acknowledged[$1] = $8
     if ($4 != "-" && !(($2, $4) in network)) { network[$2, $4] = 1; networks[$2]++ }
     if ($5 != "-" && !(($2, $5) in point)) { point[$2, $5] = 1; points[$2]++ }
     if ($6 != "-" && !(($2, $6) in began)) { began[$2, $6] = 1; others[$6]++; first[$2] = $6 }

@@ -2,7 +2,7 @@
 -- commas between several values of one; and the hits of the display filters of all rules. Lines `RULE KEY FILTER` come from the file FILTERS; lines `RULE KEY FRAME` go to the file HITS, `error RULE MESSAGE` for a filter that tshark refuses.
 local names = { "tcp.stream", "frame.protocols", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "tcp.srcport", "tcp.dstport", "tcp.len", "tcp.analysis.flags", "frame.number", "udp.srcport", "udp.dstport",
     "tcp.analysis.lost_segment", "tcp.analysis.ack_lost_segment", "geneve.vni", "vxlan.vni",
-    "frame.interface_id", "tcp.flags.syn", "tcp.seq_raw" }
+    "frame.interface_id", "tcp.flags.syn", "tcp.seq_raw", "tcp.ack_raw" }
 local fields = {}
 for i, name in ipairs(names) do fields[i] = Field.new(name) end
 

@@ -63,7 +63,7 @@ theirs() { # WORK
         "\$frames[0] as \$keys | \$frames[1] as \$gaps | $(cat $here/theirs.jq)" "$1/json" 2>>"$1/errors" | numbered || true
 }
 
-# Packets and payload bytes of each side of a connection. Leaves in WORK: `frames` (frame, endpoints, protocols, virtual network, interface, initial sequence number), the same as JSON and gaps in `keys`, `disordered` where segments are not in order, and `said` where one of the
+# Packets and payload bytes of each side of a connection. Leaves in WORK: `frames` (frame, endpoints, protocols, virtual network, interface, initial sequence number, sequence number, acknowledgement), the same as JSON and gaps in `keys`, `disordered` where segments are not in order, and `said` where one of the
 # protocols is there at all.
 connections() { # WORK
     : >"$1/disordered"
@@ -90,7 +90,7 @@ connections() { # WORK
         from = (ip == 6 ? nth($5, v6) : nth($3, v4)) " " ($1 != "" ? nth($7, 1) : nth($12, udps)); to = (ip == 6 ? nth($6, v6) : nth($4, v4)) " " ($1 != "" ? nth($8, 1) : nth($13, udps))
         a = from; b = to; gsub(/ /, "_", a); gsub(/ /, "_", b)
         key = a < b ? a "-" b : b "-" a
-        printf "%s %s %s %s %s %s\n", $11, key, $2, ($16 $17 != "" ? $16 $17 : "-"), ($18 != "" ? $18 : "-"), ($1 != "" && $19 ~ /^(1|[Tt]rue)/ ? $20 : "-") >work "/frames"
+        printf "%s %s %s %s %s %s %s %s\n", $11, key, $2, ($16 $17 != "" ? $16 $17 : "-"), ($18 != "" ? $18 : "-"), ($1 != "" && $19 ~ /^(1|[Tt]rue)/ ? $20 : "-"), $20 + 0, $21 + 0 >work "/frames"
         printf "%s\"%s\":\"%s\"", (keys++ ? "," : ""), $11, key >work "/keys"
         if ($14 $15 != "") gaps[key] = gaps[key] (gaps[key] != "" ? "," : "") $11
     }

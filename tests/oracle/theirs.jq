@@ -42,10 +42,13 @@ def tls($frame):
         else empty end),
     (.. | objects | select(has("tls.alert_message.desc")) | "TLS alert \($key) \(."tls.alert_message.desc")");
 
-def redis($frame; $client):
-    # A command is an array of strings; everything from the server is an answer, of which errors are facts.
-    if $client then
-        (."resp.array" | each | objects | arguments | select(length > 0) | "REDIS command \($frame) \(map(quoted) | join(" ") | plain)")
+# Commands, a list of words each: arrays, or lines of text, which are "fragments" to tshark (plain words only; null where it is neither).
+def inline: bytes | select(endswith("\n")) | split("\n") | map(rtrimstr("\r") | select(. != "")) | select(all(.[]; test("^[A-Za-z][^\"'\\\\]*$"))) | map([splits(" +")] | map(select(. != "")));
+def commands($payload): if ."resp.fragment" == null then [."resp.array" | each | objects | arguments] elif ."resp.array" then null else [$payload | strings | inline][0] end;
+
+def redis($frame; $client; $payload):
+    # Everything from the server is an answer, of which errors are facts.
+    if $client then commands($payload) // [."resp.array" | each | objects | arguments] | .[] | select(length > 0) | "REDIS command \($frame) \(map(quoted) | join(" ") | plain)"
     else (all("resp.error")[] | "REDIS error \($frame) \(plain)") end;
 
 def postgresql($frame):
@@ -68,7 +71,7 @@ def mysql($frame):
 
 # What spans frames is gathered by connection, in the order of the frames: [{frame, stream, from, to, said: one layer}].
 def spoken($layer): [.[] | . as $l | ($l.tcp | if type == "array" then last else . end) as $tcp | $l[$layer] | each | objects |
-    {frame: $l.frame."frame.number", stream: $tcp."tcp.stream", from: $tcp."tcp.srcport", to: $tcp."tcp.dstport", said: .}] | group_by(.stream)[] |
+    {frame: $l.frame."frame.number", stream: $tcp."tcp.stream", from: $tcp."tcp.srcport", to: $tcp."tcp.dstport", payload: $tcp."tcp.payload", said: .}] | group_by(.stream)[] |
     ($gaps[$keys[.[0].frame] // ""] // []) as $missing |
     if $missing == [] then . else [., [null] + .[:-1]] | transpose | map((.[1].frame // "0" | tonumber) as $before | .[0] | (.frame | tonumber) as $at | .gap = any($missing[]; . > $before and . <= $at)) end;
 
@@ -77,12 +80,13 @@ def spoken($layer): [.[] | . as $l | ($l.tcp | if type == "array" then last else
 def values_of: to_entries[] | select(.key | test("^resp\\.(string|error|integer|bulk_string|array)$")) | .value | each;
 def redis_pairs: spoken("resp") | reduce .[] as $m ({asked: [], missing: 0, out: [], lost: false};
     if $m.gap then .asked = [] | .missing = 0 else . end |
-    if .lost or $m.said."resp.fragment" != null then .lost = true
+    if .lost then .
     elif ($ports | index($m.to)) then
-        ([$m.said."resp.array" | each | objects | arguments | map(low)]) as $commands |
-        if any($commands[]; .[0] == "subscribe" or .[0] == "psubscribe" or .[0] == "ssubscribe" or .[0] == "monitor" or .[0] == "psync" or .[0] == "sync" or .[0:2] == ["hello", "3"] or .[0:2] == ["client", "reply"] or .[0:2] == ["client", "tracking"])
+        ($m.said | commands($m.payload) | if . then map(map(ascii_downcase)) else null end) as $commands |
+        if $commands == null or any($commands[]; .[0] == "subscribe" or .[0] == "psubscribe" or .[0] == "ssubscribe" or .[0] == "monitor" or .[0] == "psync" or .[0] == "sync" or .[0:2] == ["hello", "3"] or .[0:2] == ["client", "reply"] or .[0:2] == ["client", "tracking"])
         then .lost = true
         else .asked += [range($commands | length) | $m.frame] end
+    elif $m.said."resp.fragment" != null then .lost = true
     else
         ([$m.said | values_of] | length) as $first | ([$m.said | .. | objects | values_of] | length) as $all | ([$m.said | .. | objects | ."resp.array.length"? // empty | tonumber | select(. > 0)] | add // 0) as $long |
         (.missing + (if .missing == 0 then $first else 0 end) + $long - $all) as $missing |
@@ -164,6 +168,6 @@ def websocket:
     ((.dns, .mdns | each | objects) | dns($frame)),
     (.tls | each | objects | tls($frame)),
     (.dtls | each | objects | walk(if type == "object" then with_entries(.key |= sub("^dtls[.]"; "tls.")) else . end) | tls($frame)),
-    (.tcp as $tcp | .resp | each | objects | redis($frame; ($tcp | if type == "array" then .[0] else . end | ."tcp.dstport" as $port | ($ports | index($port)) != null))),
+    (.tcp as $tcp | .resp | each | objects | redis($frame; ($tcp | if type == "array" then .[0] else . end | ."tcp.dstport" as $port | ($ports | index($port)) != null); ($tcp | if type == "array" then .[0] else . end | ."tcp.payload"))),
     (.pgsql | each | objects | postgresql($frame)),
     (.mysql | each | objects | mysql($frame)))
