@@ -9,12 +9,15 @@
 
 #define ADVANCE_EVERY 256u              /* batches between two looks at whether to stop */
 #define BUCKETS_LEAST 64u
+#define DISORDER_NS INT64_C(10000000000) /* by which a packet may be older than one that was read before it */
+#define NOTHING_NS INT64_C(1)           /* a window in which nothing is: 1970 */
 #define MEMORY_PART 4u /* of what entries may have in memory: the first dissection's are there, too */
 
 /* One view: its packets lie between its first and its last, both known, among those of its point with its addresses. */
 struct route { struct route *next; const struct view *view; uint64_t hash; uint32_t filling, member; bool begun, over; };
 struct fill {
     struct views *views;
+    struct input_plan plan;             /* whose inputs have windows of their own: what no filling needs is not even unpacked, where an index allows that */
     struct fill_counts *counts;
     struct filler *filler;
     struct filling **fillings; bool *over; /* NULL: not begun, or over */
@@ -89,6 +92,45 @@ static struct route *route_of(const struct fill *f, const struct shard_packet *p
             return route;
     }
     return NULL;
+}
+
+static void narrow(struct input *input, int64_t from_ns, int64_t to_ns)
+{
+    bool all = input->from_ns == 0 && input->to_ns == 0;
+    input->from_ns = all || from_ns > input->from_ns ? from_ns : input->from_ns;
+    input->to_ns = all || to_ns < input->to_ns ? to_ns : input->to_ns;
+}
+
+/* Inputs of nodes that have a view, from the first one's beginning to the last one's end. Frames keep their numbers. */
+static int narrow_plan(struct fill *f, const struct input_plan *plan)
+{
+    int64_t from_ns = INT64_MAX, to_ns = INT64_MIN;
+    uint32_t nodes = 1;
+    f->plan = *plan;
+    f->plan.inputs = calloc(plan->count ? plan->count : 1, sizeof *plan->inputs);
+    for (uint32_t i = 0; i < plan->count; i++)
+        nodes = plan->inputs[i].node >= nodes ? plan->inputs[i].node + 1 : nodes;
+    bool *has = calloc(nodes, sizeof *has);
+    if (!f->plan.inputs || !has) {
+        free(has);
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < f->routes_count; i++) {
+        const struct view *view = f->routes[i].view;
+        from_ns = view->first_ns < from_ns ? view->first_ns : from_ns;
+        to_ns = view->last_ns > to_ns ? view->last_ns : to_ns;
+        if (view->node < nodes)
+            has[view->node] = true;
+    }
+    for (uint32_t i = 0; i < plan->count; i++) {
+        f->plan.inputs[i] = plan->inputs[i];
+        if (has[plan->inputs[i].node])
+            narrow(&f->plan.inputs[i], from_ns > INT64_MIN + DISORDER_NS ? from_ns - DISORDER_NS : INT64_MIN, to_ns < INT64_MAX - DISORDER_NS ? to_ns + DISORDER_NS : INT64_MAX);
+        else
+            narrow(&f->plan.inputs[i], NOTHING_NS, NOTHING_NS);
+    }
+    free(has);
+    return 0;
 }
 
 static int begin(struct fill *f, uint32_t number)
@@ -177,12 +219,14 @@ static int open_all(struct fill *f, const struct fill_options *o)
     struct shard_sink sink = { .entry = take_entry, .context = f };
     int r = make_routes(f);
     if (r == 0)
+        r = narrow_plan(f, o->plan);
+    if (r == 0)
         r = run_writer_new(o->work_folder, (o->memory ? o->memory : RUN_MEMORY_DEFAULT) / MEMORY_PART, &f->run);
     if (r == 0)
         r = filler_new(o->shard, &sink, &f->filler);
     if (r == 0)
         r = decoder_new(&f->decoder);
-    return r < 0 ? r : input_merge_new(o->plan, NULL, NULL, &f->merge);
+    return r < 0 ? r : input_merge_new(&f->plan, NULL, NULL, &f->merge);
 }
 
 static void close_all(struct fill *f)
@@ -194,6 +238,7 @@ static void close_all(struct fill *f)
     decoder_free(f->decoder);
     input_merge_free(f->merge);
     run_writer_free(f->run);
+    free(f->plan.inputs);
     free(f->fillings);
     free(f->over);
     free(f->routes);
