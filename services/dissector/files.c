@@ -58,11 +58,11 @@ static int run_plan(const struct dissector_options *o, const struct selection *f
 {
     struct stage_progress progress = { advance, w };
     struct direct_options direct = { .plan = plan, .work_folder = o->work_folder, .memory = o->memory, .format = dissector_formats[o->format], .output_path = o->output, .protocols = o->protocols.values,
-                                     .protocols_count = (uint32_t)o->protocols.count, .where = o->where, .fields = fields, .redact = (enum redact_level)o->redact, .limits = { .entries = o->limit }, .problem = problem, .context = w };
+                                     .protocols_count = (uint32_t)o->protocols.count, .where = o->where, .fields = fields, .stream = o->stream, .redact = (enum redact_level)o->redact, .limits = { .entries = o->limit }, .problem = problem, .context = w };
     bool windows = false; /* of their own: the stages know one for all */
     for (uint32_t i = 0; i < plan->count; i++)
         windows = windows || plan->inputs[i].from_ns != plan->from_ns || plan->inputs[i].to_ns != plan->to_ns;
-    if (o->workers == 1 || windows)
+    if (o->workers == 1 || windows || o->stream)
         return direct_run(&direct, &progress, result, error);
     return local_run(&direct, (uint32_t)o->workers, &progress, result, error);
 }
@@ -98,6 +98,10 @@ int files_run(const struct dissector_options *o)
     (void)sigaction(SIGPIPE, &ignore, NULL);
     if (strcmp(dissector_formats[o->format], "sqlite") == 0 && strcmp(o->output, "-") == 0) {
         fprintf(stderr, "dissector: a database needs a file: --output FILE\n");
+        return 2;
+    }
+    if (o->stream && strcmp(dissector_formats[o->format], "ndjson") != 0) {
+        fprintf(stderr, "dissector: a database is read when it is whole: leave out --stream, or say --format ndjson\n");
         return 2;
     }
     struct selection fields = { 0 };

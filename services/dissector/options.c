@@ -17,6 +17,8 @@ static const struct option rows[] = {
     { .name = "fields", .letter = 'F', .type = OPTION_LIST, .field = FIELD(fields), .value_name = "NAMES", .help = "keeps these fields of entries (timestamp,src,status_code ...), with --input and ndjson; less to write is faster" },
     { .name = "protocols", .letter = 'p', .type = OPTION_LIST, .field = FIELD(protocols), .value_name = "NAMES", .environment = "TAPELOOP_PROTOCOLS",
       .help = "keeps entries of these protocols (HTTP,GRPC,DNS ...), with --input" },
+    { .name = "stream", .letter = 'S', .type = OPTION_FLAG, .field = FIELD(stream),
+      .help = "writes each entry as soon as it is whole, in that order, with --input and ndjson: for pipes that go on; copies of a packet at several interfaces are not joined" },
     { .name = "redact", .type = OPTION_CHOICE, .field = FIELD(redact), .value_name = "LEVEL", .fallback = "on", .environment = "TAPELOOP_REDACT", .choices = redact_levels,
       .help = "on takes secrets out of values, strict SQL literals and bodies too, off nothing" },
     { .name = "limit", .type = OPTION_UINT, .field = FIELD(limit), .value_name = "N", .fallback = "0", .help = "keeps the first N entries alone, with --input; 0 keeps all" },
@@ -51,7 +53,7 @@ const struct option_command dissector_command = {
     .examples = "dissector --input trace.pcapng --where 'http && status_code >= 500'\n"
                 "dissector --input incident-42/ --format sqlite --output incident-42.sqlite --workers 4\n"
                 "dissector --input trace.pcapng --protocols DNS --fields timestamp,src.ip,dns_questions,dns_response_code\n"
-                "tcpdump -w - -i eth0 | dissector --input - | jq 'select(.protocol == \"DNS\") | .dns_questions'\n"
+                "tcpdump -U -w - -i eth0 | dissector --input - --stream | jq 'select(.protocol == \"DNS\") | .dns_questions'\n"
                 "dissector --server nats://bus:4222 --store /srv/snapshots --workers 2",
     .exit_codes = "0  done, or stopped as asked\n1  could not start or go on\n2  wrong use\n3  done, and some input was not whole, or held packets of a link type that is not known",
     .options = rows,

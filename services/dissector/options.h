@@ -16,7 +16,7 @@ struct dissector_options {
     int format;                         /* dissector_formats[] */
     int redact;                         /* enum redact_level */
     uint64_t limit, memory, workers;
-    bool generate_vocabulary;
+    bool stream, generate_vocabulary;
     struct service_options service;     /* without inputs; workers and redact are those above */
 };
 extern const char *const dissector_formats[];

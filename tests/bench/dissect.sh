@@ -36,7 +36,8 @@ timed() {
 one_kind() { # KIND RUN PROTOCOLS OUR-FIELDS FILTER FIELD...
     local kind=$1 run=$2 protocols=$3 fields=$our_common,$4 filter=$5 file=$WORK/$1.pcap
     shift 5
-    timed "$kind" ndjson "$run" - "$BIN/dissector" --input "$file" --protocols "$protocols" --fields "$fields" --work "$WORK"
+    timed "$kind" ndjson "$run" - "$BIN/dissector" --input "$file" --protocols "$protocols" --fields "$fields" --stream --work "$WORK"
+    timed "$kind" ndjson-sorted "$run" - "$BIN/dissector" --input "$file" --protocols "$protocols" --fields "$fields" --work "$WORK"
     timed "$kind" ndjson-all "$run" - "$BIN/dissector" --input "$file" --protocols "$protocols" --work "$WORK"
     timed "$kind" sqlite "$run" file "$BIN/dissector" --input "$file" --protocols "$protocols" --work "$WORK" --format sqlite --output "$WORK/$kind.sqlite"
     timed "$kind" tshark "$run" - tshark -n -r "$file" -Y "$filter" -T fields "${common[@]}" "$@"

@@ -12,15 +12,15 @@ if grep -q '^dissect' "$results"; then
     cat <<'END'
 
 Captures made from a seed (`tests/tools/calls.c`), in the page cache, each program on the first CPU alone: `http` is 473,000 HTTP/1.1 calls of 12 request and 8 response headers with small JSON bodies, 50 calls a connection; `dns`
-two thirds as many queries; `mixed` both, and as much again that is nobody's protocol. `ndjson` is `dissector --input FILE --protocols ... --fields ...` with the fields that `tshark -n -Y FILTER -T fields` is asked for: times, addresses,
-methods, URLs, all headers and bodies, names and answers; `ndjson-all` and `sqlite` write every field, with parsed parameters, cookies and places in the capture, the database with its indexes, zones and digest. All are redacted. tshark shows
+two thirds as many queries; `mixed` both, and as much again that is nobody's protocol. `ndjson` is `dissector --input FILE --protocols ... --fields ... --stream` with the fields that `tshark -n -Y FILTER -T fields` is asked for: times,
+addresses, methods, URLs, all headers and bodies, names and answers, as they come; `ndjson-sorted` the same in the order of time (without `--stream`: all entries are held until the end); `ndjson-all` and `sqlite` write every field in that order, with parsed parameters, cookies and places in the capture, the database with its indexes, zones and digest. All are redacted. tshark shows
 the headers as they stand, pairs with a display filter's single pass, and redacts nothing. CPU is user and system time of the whole process.
 
 | capture | | CPU-seconds | thousand packets/CPU-second | peak MiB | tshark's CPU / this, run by run |
 |---|---|---|---|---|---|
 END
     for kind in http dns mixed; do
-        for tool in ndjson ndjson-all sqlite tshark; do
+        for tool in ndjson ndjson-sorted ndjson-all sqlite tshark; do
             echo "| $kind | $tool | $(pick_dissect $kind $tool 6 | spread %.2f) | $(awk -F'\t' -v k=$kind -v t=$tool '$1 == "dissect" && $2 == k && $3 == t { print $8 / $6 / 1000 }' "$results" | spread %.0f) | $(pick_dissect $kind $tool 7 | spread %.0f) | $([ $tool = tshark ] || ratios $kind $tool 6) |"
         done
     done

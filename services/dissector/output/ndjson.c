@@ -41,8 +41,11 @@ static int ndjson_open(const char *path, const struct selection *fields, void **
     return 0;
 }
 
-static int flush(struct ndjson *n, char *error)
+static int ndjson_flush(void *state, char *error)
 {
+    struct ndjson *n = state;
+    if (n->buffer.size == 0)
+        return 0;
     int r = output_write(n->publish.fd, n->buffer.data, n->buffer.size, -1);
     n->buffer.size = 0;
     return r < 0 ? output_failure(error, r, "writing", name_of(n)) : 0;
@@ -54,7 +57,7 @@ static int ndjson_entry(void *state, const struct entry *entry, char *error)
     int r = ndjson_lines_put(n->lines, entry, &n->buffer);
     if (r < 0)
         return output_failure(error, r, "writing an entry as JSON", name_of(n));
-    return n->buffer.size >= FLUSH_BYTES ? flush(n, error) : 0;
+    return n->buffer.size >= FLUSH_BYTES ? ndjson_flush(n, error) : 0;
 }
 
 static void ndjson_abandon(void *state)
@@ -73,7 +76,7 @@ static int ndjson_close(void *state, const struct output_counter *counters, size
     (void)counters;
     (void)counters_count;
     struct ndjson *n = state;
-    int r = flush(n, error);
+    int r = ndjson_flush(n, error);
     if (r < 0) {
         ndjson_abandon(n);
         return r;
@@ -83,4 +86,4 @@ static int ndjson_close(void *state, const struct output_counter *counters, size
     return r;
 }
 
-const struct output_driver output_ndjson = { .name = "ndjson", .open = ndjson_open, .entry = ndjson_entry, .close = ndjson_close, .abandon = ndjson_abandon };
+const struct output_driver output_ndjson = { .name = "ndjson", .open = ndjson_open, .entry = ndjson_entry, .flush = ndjson_flush, .close = ndjson_close, .abandon = ndjson_abandon };

@@ -30,6 +30,8 @@ struct output_driver {
     int (*entry)(void *state, const struct entry *entry, char *error);
     /* Before the first entry, where there is such a function: what takes long (finishing a part, with its indexes) calls advance between its steps. False: it ends with -ECANCELED. */
     void (*watch)(void *state, bool (*advance)(void *context), void *context);
+    /* What was taken goes to the reader now; NULL: the form is read when it is whole. */
+    int (*flush)(void *state, char *error);
     /* Finishes and publishes the file whole; counters: what was read and what was given up, by name. Frees state, also on failure. */
     int (*close)(void *state, const struct output_counter *counters, size_t counters_count, char *error);
     /* Removes what was written; NULL is fine. */

@@ -1,8 +1,10 @@
 #include "services/dissector/work/direct.h"
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "mem/cleanup.h"
 #include "services/dissector/input/merge.h"
 #include "services/dissector/work/counts.h"
@@ -10,9 +12,10 @@
 #include "services/dissector/work/finalise.h"
 #include "services/dissector/work/job.h"
 
+#define STOP_LOOK_MS 500                /* between two looks at whether to stop, while a pipe is silent */
 #define ADVANCE_EVERY 256u              /* batches between two looks at whether to stop: some ten thousand packets */
 
-struct direct { const struct direct_options *options; struct decoder *decoder; struct input_merge *merge; struct engines *engines; struct shard_packet decoded[INPUT_BATCH_MAX]; };
+struct direct { const struct direct_options *options; struct finaliser *stream; struct decoder *decoder; struct input_merge *merge; struct engines *engines; struct shard_packet decoded[INPUT_BATCH_MAX]; };
 
 static int fail(char *error, int e, const char *what)
 {
@@ -40,33 +43,74 @@ static int take_batch(struct direct *d, const struct input_packet *packets, uint
     return r < 0 ? r : engines_packets(d->engines, d->decoded, count);
 }
 
+/* Before a stream may have to wait for packets, its reader gets what there is. False: to be stopped. */
+static bool await_input(struct direct *d, const struct stage_progress *progress, int *ret)
+{
+    struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
+    if (poll(&input, 1, 0) != 0)
+        return true;
+    *ret = finalise_stream_flush(d->stream);
+    while (*ret == 0 && poll(&input, 1, STOP_LOOK_MS) <= 0)
+        if (!stage_advance(progress, 0, 0))
+            return false;
+    return true;
+}
+
+static bool reads_pipe(const struct input_plan *plan)
+{
+    for (uint32_t i = 0; i < plan->count; i++)
+        if (strcmp(plan->inputs[i].path, "-") == 0)
+            return true;
+    return false;
+}
+
 static int read_all(struct direct *d, const struct stage_progress *progress)
 {
     uint64_t total = 0, batches = 0;
+    bool waits = d->stream && reads_pipe(d->options->plan);
     for (uint32_t i = 0; i < d->options->plan->count; i++)
         total += d->options->plan->inputs[i].bytes;
-    for (;;) {
+    for (int n = 0, r = 0;;) {
         const struct input_packet *packets;
-        int n = input_merge_next(d->merge, INPUT_BATCH_MAX, &packets);
+        if (waits && n < (int)INPUT_BATCH_MAX && !await_input(d, progress, &r)) /* behind a whole batch there are more at hand */
+            return 0;
+        if (r < 0)
+            return r;
+        n = input_merge_next(d->merge, INPUT_BATCH_MAX, &packets);
         if (n <= 0)
             return n;
-        int r = take_batch(d, packets, (uint32_t)n);
+        r = take_batch(d, packets, (uint32_t)n);
         if (r < 0)
             return r;
         if (++batches % ADVANCE_EVERY == 0 && !stage_advance(progress, input_merge_counters(d->merge)->bytes, total))
-            return -ECANCELED;
+            return d->stream ? 0 : -ECANCELED;
     }
 }
 
-/* Inputs into one sorted run. */
-static int collect(const struct direct_options *o, const struct shard_options *shard_options, const struct stage_progress *progress, struct run_writer **ret, struct stage_result *counts, struct input_names *names)
+static int take_entry(void *context, const struct record *record)
 {
-    struct direct d = { .options = o };
+    return finalise_stream_take(((struct direct *)context)->stream, record);
+}
+
+static int take_view(void *context, uint32_t number, const struct view *view)
+{
+    (void)context;
+    (void)number;
+    (void)view;
+    return 0;
+}
+
+/* Inputs into one sorted run, or into the stream. */
+static int collect(const struct direct_options *o, const struct shard_options *shard_options, struct finaliser *stream, const struct stage_progress *progress, struct run_writer **ret, struct stage_result *counts,
+                   struct input_names *names)
+{
+    struct direct d = { .options = o, .stream = stream };
+    struct shard_sink sink = { take_entry, take_view, &d };
     int r = decoder_new(&d.decoder);
     if (r == 0)
         r = input_merge_new(o->plan, o->problem, o->context, &d.merge);
     if (r == 0)
-        r = engines_new(0, SHARDS, shard_options, o->work_folder, o->memory ? o->memory : RUN_MEMORY_DEFAULT, &d.engines);
+        r = engines_new(0, SHARDS, shard_options, stream ? &sink : NULL, o->work_folder, o->memory ? o->memory : RUN_MEMORY_DEFAULT, &d.engines);
     if (r == 0)
         r = read_all(&d, progress);
     if (r == 0)
@@ -101,17 +145,25 @@ int direct_run(const struct direct_options *o, const struct stage_progress *prog
     for (uint32_t i = 0; i < o->plan->count; i++)
         inputs[i] = (struct stage_input){ .path = o->plan->inputs[i].path, .segment_id = o->plan->inputs[i].segment_id };
     struct input_names names __attribute__((cleanup(input_names_free))) = { 0 };
-    struct run_writer *run = NULL;
-    struct run_reader *reader = NULL;
-    r = collect(o, &shard_options, progress, &run, counts, &names);
-    if (r == 0)
-        r = run_writer_read(run, &reader);
-    if (r < 0)
-        return r == -ECANCELED ? r : fail(error, r, "cannot dissect the input");
     struct fill_options fill = { .plan = o->plan, .shard = &shard_options, .work_folder = o->work_folder, .memory = o->memory };
     struct finalise_options finalise = { .driver = driver, .path = o->output_path, .where = o->where, .nodes = o->plan->nodes, .nodes_count = o->plan->nodes_count, .inputs = inputs, .inputs_count = o->plan->count,
-                                         .fields = o->fields, .entries_max = o->limits.entries, .fill = &fill, .names = &names, .counters = counts->counters, .counters_count = counts->counters_count };
-    r = finalise_runs(&reader, 1, &finalise, progress, counts, error);
+                                         .fields = o->fields, .entries_max = o->limits.entries, .fill = &fill, .names = &names };
+    struct finaliser *stream = NULL;
+    struct run_writer *run = NULL;
+    struct run_reader *reader = NULL;
+    r = o->stream ? finalise_stream_new(&finalise, error, &stream) : 0;
+    if (r == 0)
+        r = collect(o, &shard_options, stream, progress, &run, counts, &names);
+    if (r == 0 && !stream)
+        r = run_writer_read(run, &reader);
+    finalise.counters = counts->counters;
+    finalise.counters_count = counts->counters_count;
+    if (stream)
+        r = finalise_stream_end(stream, r, counts);
+    if (r < 0)
+        return r == -ECANCELED ? r : fail(error, r, "cannot dissect the input");
+    if (!stream)
+        r = finalise_runs(&reader, 1, &finalise, progress, counts, error);
     if (r == 0)
         *ret = *counts;
     return r;

@@ -12,6 +12,7 @@ struct direct_options {
     const char *const *protocols; uint32_t protocols_count;
     const char *where;
     const struct selection *fields;     /* NULL: all */
+    bool stream;                        /* entries go out as they come (work/finalise.h), and a stop is the end of the input */
     enum redact_level redact;
     struct stage_limits limits;
     void (*problem)(void *context, uint32_t input, const char *sentence); /* an input that is not whole; may be NULL */

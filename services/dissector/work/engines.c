@@ -17,7 +17,7 @@ static int take_view(void *context, uint32_t number, const struct view *view)
     return run_writer_view(sink->engines->run, &run_view);
 }
 
-int engines_new(uint32_t first_shard, uint32_t count, const struct shard_options *options, const char *work_folder, uint64_t memory, struct engines **ret)
+int engines_new(uint32_t first_shard, uint32_t count, const struct shard_options *options, const struct shard_sink *instead, const char *work_folder, uint64_t memory, struct engines **ret)
 {
     if (count == 0 || first_shard >= SHARDS || count > SHARDS - first_shard)
         return -EINVAL;
@@ -26,10 +26,10 @@ int engines_new(uint32_t first_shard, uint32_t count, const struct shard_options
         return -ENOMEM;
     e->first = first_shard;
     e->count = count;
-    int r = run_writer_new(work_folder, memory, &e->run);
+    int r = instead ? 0 : run_writer_new(work_folder, memory, &e->run);
     for (uint32_t i = 0; i < count && r == 0; i++) {
         e->sinks[i] = (struct sink_of_shard){ e, first_shard + i };
-        struct shard_sink sink = { take_entry, take_view, &e->sinks[i] };
+        struct shard_sink sink = instead ? *instead : (struct shard_sink){ take_entry, take_view, &e->sinks[i] };
         struct shard_options shared = *options;
         shared.pool = &e->pool;
         r = shard_new((uint8_t)(first_shard + i), &shared, &sink, &e->shards[i]);

@@ -10,6 +10,7 @@
 #include "services/dissector/work/where.h"
 
 #define ADVANCE_EVERY 8192u             /* entries between two looks at whether to stop */
+#define FLUSH_EVERY 65536u              /* entries of a stream between two looks at what may be forgotten */
 
 struct finaliser {
     const struct finalise_options *options;
@@ -84,7 +85,7 @@ static int fill_entry(struct finaliser *f, const struct record *r, struct entry 
     *ret = (struct entry){ .record = r, .protocol = protocols[r->protocol], .node = r->node < f->options->nodes_count ? f->options->nodes[r->node] : "",
                            .request_segment = segment_of(f, &r->request_at), .response_segment = segment_of(f, &r->response_at) };
     int e = 0;
-    if (run_merge_from_memory(f->merge)) /* a thirtieth of all instructions less */
+    if (!f->merge || run_merge_from_memory(f->merge)) /* a stream's never was in a file; a thirtieth of all instructions less */
         record_take_values(r, ret->protocol->detail, &ret->values);
     else
         e = record_read_values(r, ret->protocol->detail, &ret->values);
@@ -102,6 +103,24 @@ static int give(void *context, struct entry *entry)
     return f->options->driver->entry(f->output, entry, f->error);
 }
 
+/* Of a view that tells. */
+static int take_told(struct finaliser *f, const struct record *r, uint64_t connection)
+{
+    struct entry entry;
+    int e = fill_entry(f, r, &entry);
+    if (e < 0)
+        return e;
+    entry.connection = connection;
+    if (f->views && entry.protocol->connection && views_list(f->views, r, f->options->nodes, f->options->nodes_count, f->options->names, &entry.values.at[CONNECTION_VIEWS]))
+        entry.values.present |= UINT64_C(1) << CONNECTION_VIEWS;
+    if (r->protocol == f->dns) {
+        e = peers_learn(f->peers, &entry);
+        if (e < 0)
+            return e;
+    }
+    return f->where ? where_add(f->where, &entry, f->error) : give(f, &entry);
+}
+
 static int take_record(struct finaliser *f, const struct record *r)
 {
     struct view_fate fate;
@@ -110,19 +129,7 @@ static int take_record(struct finaliser *f, const struct record *r)
         return e;
     if (fate.maybe_copy && !(r = mark_copy(f, r)))
         return -ENOMEM;
-    struct entry entry;
-    e = fill_entry(f, r, &entry);
-    if (e < 0)
-        return e;
-    entry.connection = views_connection(f->views, r);
-    if (entry.protocol->connection && views_list(f->views, r, f->options->nodes, f->options->nodes_count, f->options->names, &entry.values.at[CONNECTION_VIEWS]))
-        entry.values.present |= UINT64_C(1) << CONNECTION_VIEWS;
-    if (r->protocol == f->dns) {
-        e = peers_learn(f->peers, &entry);
-        if (e < 0)
-            return e;
-    }
-    return f->where ? where_add(f->where, &entry, f->error) : give(f, &entry);
+    return take_told(f, r, views_connection(f->views, r));
 }
 
 static int take_all(struct finaliser *f, const struct stage_progress *progress)
@@ -163,6 +170,20 @@ static bool output_advances(void *context)
     return stage_advance(f->progress, f->seen, f->total);
 }
 
+static int open_output(struct finaliser *f)
+{
+    int r = peers_new(&f->peers);
+    if (r < 0)
+        return fail(f, r, "cannot begin");
+    if (f->options->where && f->options->where[0])
+        r = where_new(f->options->where, give, f, &f->where, f->error);
+    if (r == 0)
+        r = f->options->driver->open(f->options->path, f->options->fields, &f->output, f->error);
+    if (r == 0 && f->options->driver->watch)
+        f->options->driver->watch(f->output, output_advances, f);
+    return r;
+}
+
 static int open_all(struct finaliser *f, struct run_reader **given, size_t count, const struct stage_progress *progress)
 {
     mem_auto_free struct run_reader **readers = calloc(count + 1, sizeof(struct run_reader *));
@@ -175,19 +196,9 @@ static int open_all(struct finaliser *f, struct run_reader **given, size_t count
         return r == -ECANCELED ? r : fail(f, r, "cannot compare the observations of connections");
     }
     r = run_merge_new(readers, count, &f->merge);
-    if (r == 0)
-        r = peers_new(&f->peers);
     if (r < 0)
         return fail(f, r, "cannot begin to merge");
-    if (f->options->where && f->options->where[0]) {
-        r = where_new(f->options->where, give, f, &f->where, f->error);
-        if (r < 0)
-            return r;
-    }
-    r = f->options->driver->open(f->options->path, f->options->fields, &f->output, f->error);
-    if (r == 0 && f->options->driver->watch)
-        f->options->driver->watch(f->output, output_advances, f);
-    return r;
+    return open_output(f);
 }
 
 static int close_output(struct finaliser *f)
@@ -196,7 +207,7 @@ static int close_output(struct finaliser *f)
     uint32_t n = 0;
     for (; n < f->options->counters_count && n < STAGE_COUNTERS_MAX; n++)
         counters[n] = (struct output_counter){ f->options->counters[n].name, f->options->counters[n].value };
-    counters[n++] = (struct output_counter){ "views_left_out", views_left_out(f->views) };
+    counters[n++] = (struct output_counter){ "views_left_out", f->views ? views_left_out(f->views) : 0 };
     counters[n++] = (struct output_counter){ "entries_over_limit", f->over_limit };
     counters[n++] = (struct output_counter){ "filled_connections", f->filled.connections };
     counters[n++] = (struct output_counter){ "filled_bytes", f->filled.bytes };
@@ -208,12 +219,26 @@ static int close_output(struct finaliser *f)
     return f->options->driver->close(output, counters, n, f->error);
 }
 
+static void free_all(struct finaliser *f)
+{
+    run_merge_free(f->merge);
+    where_free(f->where);
+    peers_free(f->peers);
+    views_free(f->views);
+    free(f->marked);
+}
+
+static int dns_number(const struct finalise_options *options)
+{
+    const struct protocol *dns = protocol_find("DNS", 3);
+    return dns && selection_needs_names(options->fields) ? protocol_number(dns) : -1;
+}
+
 int finalise_runs(struct run_reader **readers, size_t count, const struct finalise_options *options, const struct stage_progress *progress, struct stage_result *ret, char *error)
 {
     struct finaliser f = { .options = options, .progress = progress, .error = error };
-    const struct protocol *dns = protocol_find("DNS", 3);
     error[0] = '\0';
-    f.dns = dns && selection_needs_names(options->fields) ? protocol_number(dns) : -1;
+    f.dns = dns_number(options);
     int r = open_all(&f, readers, count, progress);
     if (r == 0)
         r = take_all(&f, progress);
@@ -227,10 +252,54 @@ int finalise_runs(struct run_reader **readers, size_t count, const struct finali
         ret->entries = f.entries;
         ret->connections = views_connections(f.views);
     }
-    run_merge_free(f.merge);
-    where_free(f.where);
-    peers_free(f.peers);
-    views_free(f.views);
-    free(f.marked);
+    free_all(&f);
+    return r;
+}
+
+int finalise_stream_new(const struct finalise_options *options, char *error, struct finaliser **ret)
+{
+    error[0] = '\0';
+    struct finaliser *f = calloc(1, sizeof *f);
+    if (!f)
+        return -ENOMEM;
+    *f = (struct finaliser){ .options = options, .error = error, .dns = dns_number(options) };
+    int r = open_output(f);
+    if (r < 0) {
+        free_all(f);
+        free(f);
+        return r;
+    }
+    *ret = f;
+    return 0;
+}
+
+int finalise_stream_flush(struct finaliser *f)
+{
+    int r = f->where ? where_finish(f->where, f->error) : 0;
+    if (r == 0)
+        peers_trim(f->peers);
+    return r < 0 || !f->options->driver->flush ? r : f->options->driver->flush(f->output, f->error);
+}
+
+int finalise_stream_take(struct finaliser *f, const struct record *record)
+{
+    int r = take_told(f, record, (uint64_t)record->view * SHARDS + record->shard + 1);
+    return r == 0 && ++f->seen % FLUSH_EVERY == 0 ? finalise_stream_flush(f) : r;
+}
+
+int finalise_stream_end(struct finaliser *f, int r, struct stage_result *ret)
+{
+    if (r == 0 && f->where)
+        r = where_finish(f->where, f->error);
+    if (r == 0)
+        r = close_output(f);
+    if (r < 0) {
+        f->options->driver->abandon(f->output);
+        fail(f, r, "cannot write the entries");
+    } else {
+        ret->entries = f->entries;
+    }
+    free_all(f);
+    free(f);
     return r;
 }

@@ -20,4 +20,15 @@ struct finalise_options {
 };
 /* Takes the readers over. ret->entries, connections, counters. -errno with a sentence in error (STAGE_ERROR_TEXT_MAX). */
 int finalise_runs(struct run_reader **readers, size_t count, const struct finalise_options *options, const struct stage_progress *progress, struct stage_result *ret, char *error);
+
+/* The same of records as they come, for a reader who does not want to wait: every view tells, ids are in the order of coming, and a connection's number is its own but not dense. options and error stay as they are until the end;
+ * its counters are read there. One thread. */
+struct finaliser;
+int finalise_stream_new(const struct finalise_options *options, char *error, struct finaliser **ret);
+/* record: made in this process, borrowed for the call. */
+int finalise_stream_take(struct finaliser *finaliser, const struct record *record);
+/* All that was taken is with the reader when it returns. */
+int finalise_stream_flush(struct finaliser *finaliser);
+/* Closes the output, or where r < 0 abandons it; frees. r, or what went wrong. ret->entries. */
+int finalise_stream_end(struct finaliser *finaliser, int r, struct stage_result *ret);
 #endif

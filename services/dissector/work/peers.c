@@ -15,6 +15,7 @@ struct known { struct known *next; uint64_t hash; uint8_t version, address[16]; 
 struct told { struct told *next; uint64_t hash; uint8_t client[16], address[16]; int64_t from_ns, until_ns; char name[NAME_BYTES_MAX]; };
 struct peers {
     struct known **known; uint32_t known_count, known_buckets;
+    uint64_t numbers;                   /* given so far */
     struct told **told; uint32_t told_count, told_buckets;
     const struct known *last[2];        /* most entries repeat the ends of the one before */
 };
@@ -50,16 +51,29 @@ int peers_new(struct peers **ret)
     return 0;
 }
 
-void peers_free(struct peers *p)
+static void forget_known(struct peers *p)
 {
-    if (!p)
-        return;
     for (uint32_t i = 0; p->known && i < p->known_buckets; i++)
         while (p->known[i]) {
             struct known *next = p->known[i]->next;
             free(p->known[i]);
             p->known[i] = next;
         }
+    p->known_count = 0;
+    p->last[0] = p->last[1] = NULL;
+}
+
+void peers_trim(struct peers *p)
+{
+    if (p->known_count > PEERS_KNOWN_MAX)
+        forget_known(p);
+}
+
+void peers_free(struct peers *p)
+{
+    if (!p)
+        return;
+    forget_known(p);
     for (uint32_t i = 0; p->told && i < p->told_buckets; i++)
         while (p->told[i]) {
             struct told *next = p->told[i]->next;
@@ -222,9 +236,10 @@ static int find_peer(struct peers *p, unsigned end, uint8_t version, const uint8
         memcpy(k->address, address, 16);
         memcpy(k->name, name, strlen(name) + 1);
         (void)inet_ntop(version == 4 ? AF_INET : AF_INET6, address, k->ip, sizeof k->ip);
-        k->peer = (struct peer){ .number = ++p->known_count, .ip = k->ip, .name = "", .namespace = "", .pod_name = "", .pod_namespace = "", .service_name = "", .service_namespace = "", .dns = k->name, .process = "" };
+        k->peer = (struct peer){ .number = ++p->numbers, .ip = k->ip, .name = "", .namespace = "", .pod_name = "", .pod_namespace = "", .service_name = "", .service_namespace = "", .dns = k->name, .process = "" };
         if (k->name[0])
             k->peer.name = k->name;
+        p->known_count++;
         k->next = p->known[hash & (p->known_buckets - 1)];
         p->known[hash & (p->known_buckets - 1)] = k;
     }

@@ -153,7 +153,7 @@ int stage_reduce(const struct stage_job *job, uint32_t first, uint32_t count, co
     mem_auto_free struct stage_result *counts = calloc(1, sizeof *counts);
     r = counts ? open_partitions(job, first, count, &set, error) : -ENOMEM;
     if (r == 0)
-        r = engines_new(first, count, &options, job->work_folder, job->memory ? job->memory : RUN_MEMORY_DEFAULT, &engines);
+        r = engines_new(first, count, &options, NULL, job->work_folder, job->memory ? job->memory : RUN_MEMORY_DEFAULT, &engines);
     if (r == 0)
         r = reduce_all(set, engines, first, count, progress);
     if (r == 0)
