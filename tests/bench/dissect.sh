@@ -1,12 +1,13 @@
 #!/bin/bash
 # `dissector --input` beside `tshark -T fields` with the same fields, on generated captures, each on the first CPU alone; then one worker beside two, with the files between the stages.
-#   RUNS=3  CALLS=473000 (of HTTP; DNS and the mixed one are made in proportion)
+#   RUNS=3  WORKER_RUNS=9 (a pair takes seconds, and its ratio is of wall times)  CALLS=473000 (of HTTP; DNS and the mixed one are made in proportion)
 # Appends to $RESULTS: dissect KIND TOOL RUN SECONDS CPU_SECONDS PEAK_MIB PACKETS LINES; workers STAGE N RUN SECONDS ITEMS; query LEAST MEDIAN GREATEST CPU ROWS LOOKED MORE EXPRESSION;
 # query conjunctions HOW_MANY MS EXPRESSION MS EXPRESSION CPU CPU (the slowest with rows, and without; the most CPU). The captures are in the page cache.
 . "$(dirname "$0")/bench.sh"
 need_command tshark
 need_built "$BIN/dissector" "$TOOLS/calls" "$TOOLS/cpu_run" "$TOOLS/dissect_stages" "$TOOLS/database_bench" "$TOOLS/query_bench"
 RUNS=${RUNS:-3}
+WORKER_RUNS=${WORKER_RUNS:-9}
 CALLS=${CALLS:-473000}
 declare -A PACKETS
 made() { # KIND CALLS
@@ -51,8 +52,8 @@ done
 # The three stages through files, as the work queue deals them out: the HTTP capture in 16 pieces of equal length.
 editcap -c $((PACKETS[http] / 16 + 1)) "$WORK/http.pcap" "$WORK/piece.pcap"
 pieces=("$WORK"/piece_*.pcap)
-for ((run = 1; run <= RUNS; run++)); do
-    for workers in 1 2; do
+for ((run = 1; run <= WORKER_RUNS; run++)); do
+    for workers in $((1 + run % 2)) $((2 - run % 2)); do
         "$TOOLS/dissect_stages" "$workers" "$WORK" "${pieces[@]}" >"$WORK/stages" || fail "dissect_stages $workers"
         while read -r stage seconds entries; do printf 'workers\t%s\t%s\t%s\t%s\t%s\n' "$stage" "$workers" "$run" "$seconds" "$entries"; done <"$WORK/stages" | tee -a "$RESULTS"
     done

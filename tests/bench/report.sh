@@ -11,7 +11,7 @@ pick() { awk -F'\t' -v kind="$1" -v a="$2" -v b="$3" -v c="$4" '$1 == kind && $2
 # Parts that were not measured now stay as they are: kept PART prints the old page's, marks and all.
 kept() { [ ! -f docs/benchmarks.md ] || awk -v mark="<!-- $1 -->" '$0 == mark { on = 1 } $0 ~ /^<!-- .* -->$/ && $0 != mark { on = 0 } on' docs/benchmarks.md; }
 measured() { echo "Measured on $(date -u +%Y-%m-%d) at $(git rev-parse --short HEAD 2>/dev/null || echo '?')$(git diff --quiet HEAD -- lib services cli 2>/dev/null || echo ' with changes'); least / median / greatest of $runs interleaved runs."; }
-runs=$(awk -F'\t' '$1 ~ /^(capture|dissect|workers)$/ && $4 > n { n = $4 } $1 ~ /^(snapshot|export|filter)$/ && $3 > n { n = $3 } END { print n }' "$results")
+runs=$(awk -F'\t' '$1 ~ /^(capture|dissect)$/ && $4 > n { n = $4 } $1 ~ /^(snapshot|export|filter)$/ && $3 > n { n = $3 } END { print n }' "$results")
 
 cat <<END
 # Benchmarks
