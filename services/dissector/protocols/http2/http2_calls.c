@@ -183,6 +183,7 @@ static void server_headers(struct http2_calls *calls, struct conversation *c, st
         half->values = 0;
         conversation_drop(c, half->message);
         half->message = NULL;
+        half->trailers = false;
     }
     if (half->message)
         server_trailers(calls, c, stream, block, last);

@@ -79,6 +79,12 @@ static void trailers_are_kept(void **state)
     };
     CHECK(script, "path=/1|request.headers=host=h, x=head, transfer-encoding=chunked|request.trailers=x-sum=1, 2, authorization=Bearer [redacted]|request.body=a|"
                   "response.headers=transfer-encoding=chunked|response.trailers=folded=one two, server-timing=db;dur=3|response.body=b|incomplete=", "path=/2|response.trailers=|response.body=x");
+    static const struct line cookies[] = {
+        CLIENT("POST /1 HTTP/1.1\r\nHost: h\r\nSet-Cookie: a=SECRET; Path=/\r\nSet-Cookie: b=SECRET\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nSet-Cookie: c=SECRET; Path=/\r\nset-cookie: d=SECRET; Secure\r\n\r\n"),
+        SERVER("HTTP/1.1 200 OK\r\nSet-Cookie2: e=SECRET; x=1\r\nSet-Cookie2: f=SECRET\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nSet-Cookie: g=SECRET; Path=/\r\nSet-Cookie: h=SECRET; Path=/\r\n\r\n"),
+    };
+    CHECK(cookies, "path=/1|request.headers=host=h, set-cookie=a=[redacted]; Path=[redacted], transfer-encoding=chunked|request.trailers=set-cookie=c=[redacted]; Path=[redacted]; [redacted]|"
+                   "response.headers=set-cookie2=e=[redacted]; x=[redacted], transfer-encoding=chunked|response.trailers=set-cookie=g=[redacted]; Path=[redacted]; Path=[redacted]");
     struct rig *rig = rig_new(80, REDACT_ON);
     static char line[1024];
     memset(line, 'x', sizeof line);
