@@ -67,6 +67,7 @@ static struct message *begin_command(struct conversation *c, struct mysql_client
 {
     struct message *m = conversation_message(c, SIDE_CLIENT, first);
     client->message = m;
+    client->begun.count++;
     client->one_way = false;
     m->tag = command;
     message_string(m, MYSQL_COMMAND, mysql_command_name(command));
@@ -295,7 +296,7 @@ int64_t mysql_client_parse(struct conversation *c, struct mysql_client *client, 
         return (int64_t)size;
     client->lost = false;
     size_t at = 0;
-    while (at < size && !client->over && !client->compress) {
+    while (at < size && !client->over && !client->compress && !mysql_begun_all(&client->begun)) {
         int64_t used = parse_one(c, client, server, data + at, size - at);
         if (used < 0 && at == 0)
             return used;

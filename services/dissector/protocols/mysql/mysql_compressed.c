@@ -57,6 +57,8 @@ static size_t parse_plain(struct conversation *c, struct mysql_state *state, enu
             break;
         at += (size_t)n;
     }
+    if (at < size && mysql_begun_all(side == SIDE_CLIENT ? &state->client.begun : &state->server.begun))
+        *ret_failed = true;
     return at;
 }
 
@@ -75,8 +77,23 @@ static void take_plain(struct conversation *c, struct mysql_state *state, enum s
     p->broken = failed || (!held && done < size && !hold(p, data + done, size - done));
 }
 
+/* Counts the piece, and what it promises; false: more than the connection may have decompressed. */
+static bool within_budget(struct mysql_state *state, const struct piece *piece)
+{
+    state->packed += MYSQL_COMPRESSED_HEADER + piece->length;
+    state->client.begun.max = state->server.begun.max = MYSQL_MESSAGES_FREE + state->packed;
+    if (piece->plain > MYSQL_UNPACKED_FREE + MYSQL_UNPACKED_RATIO * state->packed - state->unpacked)
+        return false;
+    state->unpacked += piece->plain;
+    return true;
+}
+
 static void take_piece(struct conversation *c, struct mysql_state *state, enum side side, const struct piece *piece, const uint8_t *data)
 {
+    if (!within_budget(state, piece)) { /* once it is lost, there is nothing more to lose: the engine hears of one gap, not of one for each piece */
+        state->plain[side].broken = state->plain[side].held_size > 0 || !(side == SIDE_CLIENT ? state->client.lost : state->server.lost);
+        return;
+    }
     if (piece->plain == 0) {
         take_plain(c, state, side, data, piece->length);
         return;
@@ -104,13 +121,13 @@ static bool begins(const uint8_t *data, size_t size)
 static int64_t parse_one(struct conversation *c, struct mysql_state *state, enum side side, const uint8_t *data, size_t size)
 {
     struct mysql_plain *p = &state->plain[side];
+    if (p->broken) /* before skip, which begins behind the bytes that the engine drops now */
+        return -EBADMSG;
     if (p->skip > 0) {
         size_t n = size < p->skip ? size : p->skip;
         p->skip -= (uint32_t)n;
         return (int64_t)n;
     }
-    if (p->broken)
-        return -EBADMSG;
     if (size < MYSQL_COMPRESSED_HEADER)
         return 0;
     if (p->lost && !begins(data, size))

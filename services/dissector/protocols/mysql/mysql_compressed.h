@@ -2,13 +2,21 @@
  *
  *   compressed packet = length u24 | sequence u8 | length before compression u24 (0: this piece is not compressed) | bytes
  *
- * A piece of more than MYSQL_PIECE_MAX bytes is passed over; so is what cannot be decompressed. Messages stand where the pieces do that they begin and end in. Source: dev.mysql.com, "Compressed Packet". */
+ * A piece of more than MYSQL_PIECE_MAX bytes is passed over, with the messages that it is part of (a statement longer than that included, of which the first bytes are kept where nothing is compressed); so is what cannot be
+ * decompressed, and what is beyond the connection's budget: each is a gap to the engine, and the next message is looked for behind it. Messages stand where the pieces do that they begin and end in.
+ * Source: dev.mysql.com, "Compressed Packet". */
 #ifndef DISSECTOR_PROTOCOLS_MYSQL_COMPRESSED_H
 #define DISSECTOR_PROTOCOLS_MYSQL_COMPRESSED_H
 #include "services/dissector/protocols/mysql/mysql_state.h"
 
 #define MYSQL_COMPRESSED_HEADER 7u
-#define MYSQL_PIECE_MAX (1024u * 1024)  /* compressed, and as much before it: servers send results in pieces of 16 KiB, and what is larger is data that is not kept anyhow */
+#define MYSQL_PIECE_MAX (1024u * 1024)  /* compressed, and as much before it: clients and servers send pieces of 16 KiB, unless one value or statement is longer */
+
+/* What a few bytes may turn into. Plain bytes of a connection: some for free, and a ratio to the compressed ones beyond. zlib's best is 1032:1, which only data that says next to nothing comes near: that is read for
+ * 64 MiB. Messages of each side: some for free (a batch of equal commands in one piece), and one for each compressed byte, as a piece's header alone has seven. */
+#define MYSQL_UNPACKED_FREE (UINT64_C(64) * 1024 * 1024)
+#define MYSQL_UNPACKED_RATIO 200u
+#define MYSQL_MESSAGES_FREE 4096u
 
 /* As protocol.parse and protocol.gap. */
 int64_t mysql_compressed_parse(struct conversation *c, struct mysql_state *state, enum side side, const uint8_t *data, size_t size);

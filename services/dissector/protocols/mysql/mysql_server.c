@@ -34,6 +34,7 @@ static void answer_begin(struct conversation *c, struct mysql_server *server, st
     uint32_t tag = request ? request->tag : client->awaiting ? client->last_tag : 0;
     client->awaiting = false;
     server->message = conversation_message(c, SIDE_SERVER, first);
+    server->begun.count++;
     server->command = MYSQL_TAG_COMMAND(tag);
     server->late = tag & MYSQL_TAG_LATE;
     server->database = tag & MYSQL_TAG_DATABASE;
@@ -335,6 +336,7 @@ static int read_greeting(struct mysql_server *server, struct mysql_client *clien
 static void announce(struct conversation *c, struct mysql_server *server, struct mysql_client *client, const uint8_t *first, struct cursor payload, uint64_t total)
 {
     struct message *m = conversation_message(c, SIDE_SERVER, first);
+    server->begun.count++;
     conversation_last(c, SIDE_SERVER, m, payload.data + payload.size - 1);
     server->error = false;
     read_error(server, payload);
@@ -447,7 +449,7 @@ int64_t mysql_server_parse(struct conversation *c, struct mysql_server *server, 
     if (client->capabilities_known)
         server->eof = client->capabilities & CLIENT_DEPRECATE_EOF ? MYSQL_EOF_NOT_SENT : MYSQL_EOF_SENT;
     size_t at = 0;
-    while (at < size && !server->over && !client->compress) {
+    while (at < size && !server->over && !client->compress && !mysql_begun_all(&server->begun)) {
         int64_t used = parse_one(c, server, client, data + at, size - at);
         if (used < 0 && at == 0)
             return used;

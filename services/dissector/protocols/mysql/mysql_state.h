@@ -62,6 +62,10 @@ struct mysql_plain {
     bool lost;                          /* where the next compressed packet begins is not known */
 };
 
+/* Messages that have begun on one side, and how many may have before its packets are passed over; 0: no limit (the capture itself is one, where nothing is compressed). */
+struct mysql_begun { uint64_t count, max; };
+static inline bool mysql_begun_all(const struct mysql_begun *begun) { return begun->max > 0 && begun->count >= begun->max; }
+
 enum mysql_phase { MYSQL_CONNECTING, MYSQL_AUTHENTICATING, MYSQL_COMMANDS };
 
 struct mysql_name { uint8_t size; char text[MYSQL_NAME_MAX]; };
@@ -69,6 +73,7 @@ struct mysql_client {
     uint64_t skip;                      /* of the packet under way */
     bool continues;                     /* the next packet goes on with this one's payload */
     bool one_way;                       /* what message is */
+    struct mysql_begun begun;
     struct message *message;            /* the command under way */
     uint64_t size;
     enum mysql_phase phase;
@@ -98,6 +103,7 @@ enum mysql_eof { MYSQL_EOF_UNKNOWN, MYSQL_EOF_SENT, MYSQL_EOF_NOT_SENT };
 struct mysql_server {
     uint64_t skip;
     bool continues;
+    struct mysql_begun begun;
     struct message *message;            /* the answer under way */
     uint8_t command;
     bool late, database, ends;
@@ -120,6 +126,7 @@ struct mysql_state {
     struct mysql_client client;
     struct mysql_server server;
     struct mysql_plain plain[2];        /* by side; mysql_compressed.c */
+    uint64_t packed, unpacked;          /* bytes of the pieces that were read, of both sides, and what came out of them */
     bool begun;
 };
 

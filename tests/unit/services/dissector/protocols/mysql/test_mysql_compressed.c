@@ -125,31 +125,166 @@ static void test_compressed_gaps(void **state)
     }
 }
 
-/* A piece that promises more than is kept is passed over; one that promises nothing is none. */
+/* A piece of its own, stored. */
+static size_t store(uint8_t *dst, const void *plain, size_t size)
+{
+    const uint8_t header[7] = { (uint8_t)size, (uint8_t)(size >> 8), (uint8_t)(size >> 16) };
+    memcpy(dst, header, sizeof header);
+    memcpy(dst + sizeof header, plain, size);
+    return sizeof header + size;
+}
+#define SAY_STORED(rig, side, packets) do { \
+        uint8_t stored[256]; \
+        rig_say(rig, side, stored, (ssize_t)store(stored, packets, sizeof(packets) - 1)); \
+    } while (0)
+/* Twice: behind a gap of the client's side the first response could be another's, and the engine leaves the two apart. */
+#define SAY_SELECT_1_TWICE(rig) do { \
+        for (unsigned said = 0; said < 2; said++) { \
+            SAY_STORED(rig, SIDE_CLIENT, "\x9\0\0\0\3select 1"); \
+            SAY_STORED(rig, SIDE_SERVER, "\7\0\0\1\0\0\0\2\0\0\0"); \
+        } \
+    } while (0)
+
+/* What that gives, from entry i on: returns the index behind it. */
+static size_t check_select_1_twice(struct rig *rig, size_t i, bool apart)
+{
+    assert_field(rig, i, "query", "select 1");
+    assert_alone(rig, i, apart ? "gap" : "");
+    if (apart) {
+        assert_field(rig, ++i, "command", "");
+        assert_alone(rig, i, "gap");
+    }
+    assert_field(rig, ++i, "query", "select 1");
+    assert_field(rig, i, "success", "1");
+    assert_alone(rig, i, "");
+    return i + 1;
+}
+
+static struct rig *rig_compressed(void)
+{
+    struct talk start = { 0 };
+    log_in_compressed(&start);
+    struct rig *rig = rig_new(PORT, REDACT_ON);
+    say(rig, &start);
+    return rig;
+}
+
+/* A piece that promises more than it may is passed over; one that promises nothing is none. The next command is found, and nothing else. */
 static void test_compressed_hostile(void **state)
 {
     (void)state;
-    static const struct { const char *header; size_t size; } pieces[] = {
-        { "\xff\xff\xff\0\0\0\0", 7 }, { "\5\0\0\0\xff\xff\xff\x78\x9c\0\0\0", 12 }, { "\0\0\0\0\1\0\0", 7 }, { "\4\0\0\0\xff\xff\0\x28\xb5\x2f\xfd", 11 }, { "\4\0\0\0\1\0\0\x78\x9c\x3\0", 11 },
+    static const struct { const char *header; size_t size, rest; } pieces[] = {
+        { "\0\0\x11\0\0\0\0", 7, 0x110000 }, { "\5\0\0\0\xff\xff\xff\x78\x9c\0\0\0", 12, 0 }, { "\0\0\0\0\1\0\0", 7, 0 }, { "\4\0\0\0\xff\xff\0\x28\xb5\x2f\xfd", 11, 0 },
+        { "\4\0\0\0\1\0\0\x78\x9c\x3\0", 11, 0 },
     };
+    static uint8_t rest[0x110000];
     for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++)
         for (enum side side = SIDE_CLIENT; side <= SIDE_SERVER; side++) {
-            struct talk start = { 0 };
-            log_in_compressed(&start);
-            struct rig *rig = rig_new(PORT, REDACT_ON);
-            say(rig, &start);
-            for (unsigned n = 0; n < 5; n++) {
-                rig_say(rig, side, pieces[i].header, (ssize_t)pieces[i].size);
-                rig_say_cut(rig, side, pieces[i].header, pieces[i].size, 1);
-            }
+            struct rig *rig = rig_compressed();
+            rig_say(rig, side, pieces[i].header, (ssize_t)pieces[i].size);
+            rig_say_cut(rig, side, rest, pieces[i].rest, 60000);
+            SAY_SELECT_1_TWICE(rig);
+            rig_say_cut(rig, side, pieces[i].header, pieces[i].size, 1);
+            rig_say_cut(rig, side, rest, pieces[i].rest, 60000);
+            SAY_SELECT_1_TWICE(rig);
             rig_finish(rig);
-            assert_true(rig_count(rig) >= 1);
+            size_t second = check_select_1_twice(rig, 1, side == SIDE_CLIENT);
+            assert_int_equal(rig_count(rig), check_select_1_twice(rig, second, side == SIDE_CLIENT));
             rig_free(rig);
         }
 }
 
+/* A piece that is passed over begins behind a small one, in the same segment: nothing is read of what it holds, and the next piece is found where it ends. */
+static void test_compressed_passed_over(void **state)
+{
+    (void)state;
+    enum { LENGTH = 1500000, FIRST = 60000, NEXT = 10000 };
+    static const char inside[] = "\x16\0\0\0\3DROP TABLE never_sent";
+    static uint8_t sent[16 + 7 + LENGTH];
+    size_t close = store(sent, "\5\0\0\0\x19\1\0\0\0", 9), size = close + 7 + LENGTH;
+    memset(sent + close, 'x', size - close);
+    memcpy(sent + close, (const uint8_t[]){ LENGTH & 0xff, LENGTH >> 8 & 0xff, LENGTH >> 16, 0, 0, 0, 0 }, 7);
+    for (size_t at = FIRST; at + NEXT <= size; at += NEXT)
+        (void)store(sent + at, inside, sizeof inside - 1);
+    struct rig *rig = rig_compressed();
+    rig_say(rig, SIDE_CLIENT, sent, FIRST);
+    rig_say_cut(rig, SIDE_CLIENT, sent + FIRST, size - FIRST, NEXT);
+    SAY_SELECT_1_TWICE(rig);
+    rig_finish(rig);
+    assert_field(rig, 1, "command", "COM_STMT_CLOSE");
+    assert_int_equal(rig_count(rig), check_select_1_twice(rig, 2, true));
+    rig_free(rig);
+}
+
+/* `count` packets of this kind in one piece. */
+static size_t pack(uint8_t *dst, size_t room, const void *packet, size_t packet_size, size_t count)
+{
+    size_t size = packet_size * count;
+    uint8_t *plain = malloc(size);
+    assert_non_null(plain);
+    for (size_t i = 0; i < count; i++)
+        memcpy(plain + i * packet_size, packet, packet_size);
+    size_t packed = ZSTD_compress(dst + 7, room - 7, plain, size, 3);
+    assert_false(ZSTD_isError(packed));
+    free(plain);
+    memcpy(dst, (const uint8_t[]){ (uint8_t)packed, (uint8_t)(packed >> 8), (uint8_t)(packed >> 16), 0, (uint8_t)size, (uint8_t)(size >> 8), (uint8_t)(size >> 16) }, 7);
+    return 7 + packed;
+}
+
+/* A hundred bytes hold 116,000 messages, of either side: only so many are read, and what comes behind them is found. */
+static void test_compressed_many_messages(void **state)
+{
+    (void)state;
+    static const struct { enum side side; const char *packet; size_t size; } kinds[] = {
+        { SIDE_CLIENT, "\5\0\0\0\x19\1\0\0\0", 9 }, { SIDE_CLIENT, "\1\0\0\0\xe", 5 }, { SIDE_SERVER, "\3\0\0\1\xff\1\4", 7 },
+    };
+    static uint8_t piece[4096];
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct rig *rig = rig_compressed();
+        size_t size = pack(piece, sizeof piece, kinds[i].packet, kinds[i].size, 1044000 / kinds[i].size);
+        assert_true(size < 300);
+        for (unsigned n = 0; n < 5; n++)
+            rig_say(rig, kinds[i].side, piece, (ssize_t)size);
+        SAY_SELECT_1_TWICE(rig);
+        rig_finish(rig);
+        assert_in_range(rig_count(rig), MYSQL_MESSAGES_FREE, MYSQL_MESSAGES_FREE + 5 * size + 5);
+        unsigned found = 0;
+        for (size_t at = 0; at < rig_count(rig); at++)
+            found += strcmp(rig_text(rig, at, "mysql_query"), "select 1") == 0;
+        assert_int_equal(found, 2);
+        rig_free(rig);
+    }
+}
+
+/* Rows that say nothing, a MiB in a hundred bytes: all are counted up to the budget; of what is beyond it the entry says that it is missing, and the next command is found. */
+static void test_compressed_budget(void **state)
+{
+    (void)state;
+    enum { ROWS = 10000 };
+    static uint8_t piece[4096], row[104] = { 100, 0, 0, 9, 99 };
+    static const struct { unsigned pieces; const char *incomplete; } cases[] = { { 60, "" }, { 90, "gap" } };
+    size_t size = pack(piece, sizeof piece, row, sizeof row, ROWS);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct rig *rig = rig_compressed();
+        SAY_STORED(rig, SIDE_CLIENT, "\x9\0\0\0\3select 2");
+        SAY_STORED(rig, SIDE_SERVER, "\1\0\0\1\1" "\x17\0\0\2\3def\0\0\0\1x\0\14\x3f\0\1\0\0\0\x8\x81\0\0\0\0" "\5\0\0\3\xfe\0\0\2\0");
+        for (unsigned n = 0; n < cases[i].pieces; n++)
+            rig_say(rig, SIDE_SERVER, piece, (ssize_t)size);
+        SAY_STORED(rig, SIDE_SERVER, "\5\0\0\4\xfe\0\0\2\0");
+        SAY_SELECT_1_TWICE(rig);
+        rig_finish(rig);
+        assert_alone(rig, 1, cases[i].incomplete);
+        assert_in_range(strtoul(rig_text(rig, 1, "mysql_rows"), NULL, 10), 600000, 670000);
+        assert_int_equal(rig_count(rig), check_select_1_twice(rig, 2, false));
+        rig_free(rig);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_compressed), cmocka_unit_test(test_compressed_gaps), cmocka_unit_test(test_compressed_hostile) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_compressed), cmocka_unit_test(test_compressed_gaps), cmocka_unit_test(test_compressed_hostile), cmocka_unit_test(test_compressed_passed_over),
+        cmocka_unit_test(test_compressed_many_messages), cmocka_unit_test(test_compressed_budget),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
