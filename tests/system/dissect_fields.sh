@@ -38,6 +38,21 @@ done
 cmp "$WORK/1" "$WORK/2" || fail "two workers write something else"
 [ "$(wc -l <"$WORK/1")" = "$(jq -c 'select(.method == "GET" and .request.headers.host != null)' "$GOLDEN/http1.ndjson" | wc -l)" ] || fail "the expression did not see what is not written"
 
+# An expression may ask for the names of addresses, which DNS answers tell, though nobody wants to see them: 10.0.0.1 asks 10.0.0.53 for foo.example, which is 10.0.0.2, and sends a SYN there.
+bytes() { printf '%b' "$(sed 's/[^0-9a-f]//g; s/../\\x&/g' <<<"$1")"; }
+question='03 666f6f 07 6578616d706c65 00 0001 0001'
+{
+    bytes 'd4c3b2a1 0200 0400 00000000 00000000 ffff0000 65000000'
+    bytes "64000000 00000000 39000000 39000000 45000039 00000000 40110000 0a000001 0a000035 15b5 0035 0025 0000 0007 0100 0001 0000 0000 0000 $question"
+    bytes "64000000 10000000 49000000 49000000 45000049 00000000 40110000 0a000035 0a000001 0035 15b5 0035 0000 0007 8180 0001 0001 0000 0000 $question c00c 0001 0001 0000012c 0004 0a000002"
+    bytes '64000000 20000000 28000000 28000000 45000028 00000000 40060000 0a000001 0a000002 03e8 0050 00000064 00000000 5002ffff 00000000'
+} >"$WORK/names.pcap"
+for options in '' '--fields id'; do
+    # shellcheck disable=SC2086 # words are meant
+    named=$("$BIN/dissector" --input "$WORK/names.pcap" --where 'dst.dns == "foo.example"' $options | wc -l)
+    [ "$named" = 1 ] || fail "$named entries with a name, $options"
+done
+
 "$BIN/dissector" --input "$capture" --fields urls >"$WORK/out" 2>"$WORK/err" && fail "a wrong name was taken"
 grep -q 'no field urls' "$WORK/err" || fail "the wrong name is not said: $(cat "$WORK/err")"
 "$BIN/dissector" --input "$capture" --fields url --format sqlite --output "$WORK/x.sqlite" 2>"$WORK/err" && fail "a database took --fields"

@@ -25,14 +25,15 @@ capture=$GOLDEN/http1.pcap
 size=$(stat -c %s "$capture")
 mkfifo "$WORK/pipe"
 begin() { # NAME OPTION...  the pipe's writing end is 9
-    "$BIN/dissector" --input - --stream --protocols HTTP "${@:2}" <"$WORK/pipe" >"$WORK/$1.out" 2>"$WORK/$1.err" &
+    if [[ " $* " == *" --input - "* ]]; then ln -sf pipe "$WORK/stdin"; else ln -sf /dev/null "$WORK/stdin"; fi
+    "$BIN/dissector" --stream --protocols HTTP "${@:2}" <"$WORK/stdin" >"$WORK/$1.out" 2>"$WORK/$1.err" &
     PID_OF[$1]=$!
     PIDS+=("$!")
     exec 9>"$WORK/pipe"
 }
 lines() { wc -l <"$WORK/$1.out"; }
 some() { [ "$(lines "$1")" -gt 5 ]; }
-begin live
+begin live --input -
 head -c $((size * 2 / 3)) "$capture" >&9
 wait_for 20 "lines before the pipe's end" some live
 early=$(lines live)
@@ -45,13 +46,21 @@ all=$(jq -c 'select(.protocol == "HTTP")' "$GOLDEN/http1.ndjson" | wc -l)
 [ "$early" -lt "$all" ] || fail "all lines came before all packets"
 
 # An expression, over a pipe; and a stop while it is silent.
-begin stopped --where 'status_code == 200'
+begin stopped --input "$WORK/pipe" --where 'status_code == 200'
 head -c $((size * 2 / 3)) "$capture" >&9
 matched() { [ "$(lines stopped)" -gt 2 ]; }
 wait_for 20 "lines that match" matched
 must_end_well stopped
 exec 9>&-
 jq -e -s 'length > 2 and all(.[]; .status_code == 200)' "$WORK/stopped.out" >/dev/null || fail "lines of the stopped one: $(cat "$WORK/stopped.out")"
+
+# Three are enough, though the pipe stays open.
+begin three --input - --limit 3
+head -c $((size * 2 / 3)) "$capture" >&9
+done_by_itself() { ! alive "${PID_OF[three]}"; }
+wait_for 20 "the end behind three lines" done_by_itself
+exec 9>&-
+[ "$(lines three)" = 3 ] || fail "$(lines three) lines, not 3"
 
 "$BIN/dissector" --input "$capture" --stream --format sqlite --output "$WORK/x.sqlite" 2>"$WORK/err" && fail "a database was streamed"
 grep -q 'leave out --stream' "$WORK/err" || fail "$(cat "$WORK/err")"

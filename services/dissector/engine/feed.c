@@ -246,7 +246,6 @@ void feed_bytes(struct conversation *c, unsigned direction, const uint8_t *data,
         feed_held(c, direction);
     }
     feed_other(c, direction, before);
-    shard_evict_for(c->shard, c);
 }
 
 void feed_datagram(struct conversation *c, unsigned direction, const uint8_t *data, uint32_t size, const struct mark *mark)

@@ -44,6 +44,9 @@ static void learn_syn(struct conversation *c, struct stream *s, const struct sha
         c->synack_ns = p->time_ns;
 }
 
+/* Of this connection, and not from before the stream's beginning. */
+static bool within(const struct stream *s, int32_t d) { return d <= JUMP_MAX && d >= -JUMP_MAX && (d >= 0 || (uint64_t)-(int64_t)d <= s->fed); }
+
 /* What an acknowledgement says of the other side's stream. Returns its offset there. */
 static uint64_t learn_ack(struct stream *other, uint32_t ack)
 {
@@ -53,7 +56,7 @@ static uint64_t learn_ack(struct stream *other, uint32_t ack)
         other->seq = ack;
     }
     int32_t d = distance(other, ack);
-    if (d > JUMP_MAX || d < -JUMP_MAX)
+    if (!within(other, d))
         return other->fed;
     uint64_t offset = other->fed + (uint64_t)(int64_t)d;
     if (offset > other->acked)
@@ -244,7 +247,7 @@ static void take_payload(struct conversation *c, unsigned direction, const struc
         s->seq = seq;
         d = 0;
     }
-    if (d > JUMP_MAX || d < -JUMP_MAX)
+    if (!within(s, d))
         return;
     uint64_t offset = s->fed + (uint64_t)(int64_t)d;
     if (p->flags & FLAG_FIN) {

@@ -340,6 +340,12 @@ int input_wake(struct input_reader *r, struct input_packet *packets, uint32_t co
     return 0;
 }
 
+void input_on_wait(struct input_reader *reader, bool (*wait)(void *context, int fd), void *context)
+{
+    reader->source.wait = wait;
+    reader->source.wait_context = context;
+}
+
 void input_close(struct input_reader *reader)
 {
     if (!reader)

@@ -39,6 +39,8 @@ struct input_reader;
 int input_open(const struct input *input, uint32_t number, struct input_reader **ret, char *error);
 /* Up to `most` packets (at least one, unless the input is over); 0: the input is over; -ENOMEM; -EIO and others: the file cannot be read (input_problem says it). A window's other packets are left out. */
 int input_next(struct input_reader *reader, struct input_packet *packets, uint32_t most);
+/* As input_merge_on_wait (merge.h). */
+void input_on_wait(struct input_reader *reader, bool (*wait)(void *context, int fd), void *context);
 /* A sentence without the file's name, or NULL where nothing has been wrong so far. Packets of a link type that lib/packet does not know are given out like others; at the end of the input the sentence counts them. */
 const char *input_problem(const struct input_reader *reader);
 const struct input_counters *input_counters(const struct input_reader *reader);

@@ -24,6 +24,8 @@ struct input_merge {
     struct input_names names;
     void (*told)(void *context, uint32_t input, const char *problem);
     void *context;
+    bool (*wait)(void *context, int fd);
+    void *wait_context;
 };
 
 static bool before(const struct head *a, const struct head *b)
@@ -94,6 +96,12 @@ int input_merge_new(const struct input_plan *plan, void (*told)(void *context, u
     }
     *ret = m;
     return 0;
+}
+
+void input_merge_on_wait(struct input_merge *m, bool (*wait)(void *context, int fd), void *context)
+{
+    m->wait = wait;
+    m->wait_context = context;
 }
 
 static void tell(struct input_merge *m, uint32_t input, const char *problem)
@@ -177,6 +185,7 @@ static int open_one(struct input_merge *m, uint32_t input)
             tell(m, input, error);
         return r == -ENOMEM ? r : 0;
     }
+    input_on_wait(head->reader, m->wait, m->wait_context);
     m->streams += input_is_stream(head->reader);
     if (m->streams > INPUT_MERGE_STREAMS_MAX) {
         close_head(m, head);

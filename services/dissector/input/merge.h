@@ -10,6 +10,8 @@
 struct input_merge;
 /* told: called for each input that had a problem, when it is closed, and for each that cannot be opened (which is left out); may be NULL. plan is borrowed. -ENOMEM. */
 int input_merge_new(const struct input_plan *plan, void (*told)(void *context, uint32_t input, const char *problem), void *context, struct input_merge **ret);
+/* Called where reading an input that is no regular file may have to wait for more of it, with its descriptor; false: the input is over. Set before the first packet; NULL, the default: it waits. */
+void input_merge_on_wait(struct input_merge *merge, bool (*wait)(void *context, int fd), void *context);
 /* Up to `most` packets of one input that stand together in the sequence; 0: the end; -EMFILE: too many streams; -ENOMEM, -errno. *ret is borrowed until the next call. */
 int input_merge_next(struct input_merge *merge, uint32_t most, const struct input_packet **ret);
 /* Of all inputs so far. */

@@ -19,6 +19,11 @@
 static int read_some(struct input_source *s, uint8_t *dst, size_t size, size_t *ret)
 {
     ssize_t n;
+    if (s->wait && !s->wait(s->wait_context, s->fd)) {
+        s->over = true;
+        *ret = 0;
+        return 0;
+    }
     do
         n = read(s->fd, dst, size);
     while (n < 0 && errno == EINTR);

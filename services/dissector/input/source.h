@@ -13,6 +13,7 @@ struct input_source {
     const char *problem;                /* static text; NULL: none so far */
     /* source.c's own */
     int fd;
+    bool (*wait)(void *context, int fd); void *wait_context; /* NULL, or asked before a read of what is not mapped; false: the file holds no more */
     bool over;                          /* the file holds no more */
     uint8_t *map; size_t map_size, mapped_to; /* asked for up to there */
     uint8_t *buffer; size_t room;       /* of a pipe or a frame: at and end lie in it */

@@ -280,7 +280,7 @@ int ndjson_lines_put(struct ndjson_lines *lines, const struct entry *e, struct n
         r = peer_text_of(lines, SELECT_DST, e->destination, &destination);
     if (r < 0)
         return r;
-    size_t texts = e->record->summary_size + (size_t)e->record->values_size + strlen(e->node) + strlen(e->request_segment) + strlen(e->response_segment) + strlen(e->protocol->name);
+    size_t texts = e->record->summary_size + (size_t)e->record->values_size + e->added + strlen(e->node) + strlen(e->request_segment) + strlen(e->response_segment) + strlen(e->protocol->name);
     r = reserve(out, FIXED_ROOM + JSON_STRING_ROOM(texts) + source->before + source->behind + destination->before + destination->behind + plan->bytes);
     if (r < 0)
         return r;

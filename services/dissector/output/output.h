@@ -16,6 +16,7 @@ struct entry {
     const struct record *record;
     const struct protocol *protocol;
     struct values values;                   /* by the protocol's detail */
+    uint32_t added;                         /* bytes of those values that are not the record's own */
     const struct peer *source, *destination;
     const char *node;                       /* "" for a file */
     const char *request_segment, *response_segment; /* segment id; "" for a single file */

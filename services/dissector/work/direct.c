@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "mem/cleanup.h"
 #include "services/dissector/input/merge.h"
 #include "services/dissector/work/counts.h"
@@ -15,7 +14,7 @@
 #define STOP_LOOK_MS 500                /* between two looks at whether to stop, while a pipe is silent */
 #define ADVANCE_EVERY 256u              /* batches between two looks at whether to stop: some ten thousand packets */
 
-struct direct { const struct direct_options *options; struct finaliser *stream; struct decoder *decoder; struct input_merge *merge; struct engines *engines; struct shard_packet decoded[INPUT_BATCH_MAX]; };
+struct direct { const struct direct_options *options; struct finaliser *stream; const struct stage_progress *progress; int failed; bool stopped; struct decoder *decoder; struct input_merge *merge; struct engines *engines; struct shard_packet decoded[INPUT_BATCH_MAX]; };
 
 static int fail(char *error, int e, const char *what)
 {
@@ -43,46 +42,44 @@ static int take_batch(struct direct *d, const struct input_packet *packets, uint
     return r < 0 ? r : engines_packets(d->engines, d->decoded, count);
 }
 
-/* Before a stream may have to wait for packets, its reader gets what there is. False: to be stopped. */
-static bool await_input(struct direct *d, const struct stage_progress *progress, int *ret)
+/* Before a stream has to wait for packets, its reader gets what there is. False: it shall end here. */
+static bool await_packets(void *context, int fd)
 {
-    struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
+    struct direct *d = context;
+    struct pollfd input = { .fd = fd, .events = POLLIN };
     if (poll(&input, 1, 0) != 0)
         return true;
-    *ret = finalise_stream_flush(d->stream);
-    while (*ret == 0 && poll(&input, 1, STOP_LOOK_MS) <= 0)
-        if (!stage_advance(progress, 0, 0))
+    d->failed = finalise_stream_flush(d->stream);
+    while (d->failed == 0 && poll(&input, 1, STOP_LOOK_MS) <= 0)
+        if (!stage_advance(d->progress, 0, 0)) {
+            d->stopped = true;
             return false;
-    return true;
+        }
+    return d->failed == 0;
 }
 
-static bool reads_pipe(const struct input_plan *plan)
+/* That a stopped pipe ends inside a packet is no fault of its. */
+static void tell_problem(void *context, uint32_t input, const char *sentence)
 {
-    for (uint32_t i = 0; i < plan->count; i++)
-        if (strcmp(plan->inputs[i].path, "-") == 0)
-            return true;
-    return false;
+    const struct direct *d = context;
+    if (!d->stopped && d->options->problem)
+        d->options->problem(d->options->context, input, sentence);
 }
 
-static int read_all(struct direct *d, const struct stage_progress *progress)
+static int read_all(struct direct *d)
 {
     uint64_t total = 0, batches = 0;
-    bool waits = d->stream && reads_pipe(d->options->plan);
     for (uint32_t i = 0; i < d->options->plan->count; i++)
         total += d->options->plan->inputs[i].bytes;
-    for (int n = 0, r = 0;;) {
+    for (;;) {
         const struct input_packet *packets;
-        if (waits && n < (int)INPUT_BATCH_MAX && !await_input(d, progress, &r)) /* behind a whole batch there are more at hand */
-            return 0;
-        if (r < 0)
-            return r;
-        n = input_merge_next(d->merge, INPUT_BATCH_MAX, &packets);
+        int n = input_merge_next(d->merge, INPUT_BATCH_MAX, &packets);
         if (n <= 0)
-            return n;
-        r = take_batch(d, packets, (uint32_t)n);
-        if (r < 0)
-            return r;
-        if (++batches % ADVANCE_EVERY == 0 && !stage_advance(progress, input_merge_counters(d->merge)->bytes, total))
+            return d->failed ? d->failed : n;
+        int r = take_batch(d, packets, (uint32_t)n);
+        if (r != 0)
+            return r < 0 ? r : 0; /* a stream that has all it wants */
+        if (++batches % ADVANCE_EVERY == 0 && !stage_advance(d->progress, input_merge_counters(d->merge)->bytes, total))
             return d->stream ? 0 : -ECANCELED;
     }
 }
@@ -104,15 +101,17 @@ static int take_view(void *context, uint32_t number, const struct view *view)
 static int collect(const struct direct_options *o, const struct shard_options *shard_options, struct finaliser *stream, const struct stage_progress *progress, struct run_writer **ret, struct stage_result *counts,
                    struct input_names *names)
 {
-    struct direct d = { .options = o, .stream = stream };
+    struct direct d = { .options = o, .stream = stream, .progress = progress };
     struct shard_sink sink = { take_entry, take_view, &d };
     int r = decoder_new(&d.decoder);
     if (r == 0)
-        r = input_merge_new(o->plan, o->problem, o->context, &d.merge);
+        r = input_merge_new(o->plan, tell_problem, &d, &d.merge);
+    if (r == 0 && stream)
+        input_merge_on_wait(d.merge, await_packets, &d);
     if (r == 0)
         r = engines_new(0, SHARDS, shard_options, stream ? &sink : NULL, o->work_folder, o->memory ? o->memory : RUN_MEMORY_DEFAULT, &d.engines);
     if (r == 0)
-        r = read_all(&d, progress);
+        r = read_all(&d);
     if (r == 0)
         r = engines_finish(d.engines, ret, counts);
     if (r == 0) {
@@ -156,6 +155,8 @@ int direct_run(const struct direct_options *o, const struct stage_progress *prog
         r = collect(o, &shard_options, stream, progress, &run, counts, &names);
     if (r == 0 && !stream)
         r = run_writer_read(run, &reader);
+    else
+        run_writer_free(run);
     finalise.counters = counts->counters;
     finalise.counters_count = counts->counters_count;
     if (stream)

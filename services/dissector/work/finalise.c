@@ -111,8 +111,10 @@ static int take_told(struct finaliser *f, const struct record *r, uint64_t conne
     if (e < 0)
         return e;
     entry.connection = connection;
-    if (f->views && entry.protocol->connection && views_list(f->views, r, f->options->nodes, f->options->nodes_count, f->options->names, &entry.values.at[CONNECTION_VIEWS]))
+    if (f->views && entry.protocol->connection && views_list(f->views, r, f->options->nodes, f->options->nodes_count, f->options->names, &entry.values.at[CONNECTION_VIEWS])) {
         entry.values.present |= UINT64_C(1) << CONNECTION_VIEWS;
+        entry.added = entry.values.at[CONNECTION_VIEWS].size;
+    }
     if (r->protocol == f->dns) {
         e = peers_learn(f->peers, &entry);
         if (e < 0)
@@ -228,10 +230,12 @@ static void free_all(struct finaliser *f)
     free(f->marked);
 }
 
+/* An expression may ask for names that nobody wants to see. */
 static int dns_number(const struct finalise_options *options)
 {
     const struct protocol *dns = protocol_find("DNS", 3);
-    return dns && selection_needs_names(options->fields) ? protocol_number(dns) : -1;
+    bool asks = options->where && options->where[0];
+    return dns && (asks || selection_needs_names(options->fields)) ? protocol_number(dns) : -1;
 }
 
 int finalise_runs(struct run_reader **readers, size_t count, const struct finalise_options *options, const struct stage_progress *progress, struct stage_result *ret, char *error)
@@ -284,7 +288,9 @@ int finalise_stream_flush(struct finaliser *f)
 int finalise_stream_take(struct finaliser *f, const struct record *record)
 {
     int r = take_told(f, record, (uint64_t)record->view * SHARDS + record->shard + 1);
-    return r == 0 && ++f->seen % FLUSH_EVERY == 0 ? finalise_stream_flush(f) : r;
+    if (r == 0 && ++f->seen % FLUSH_EVERY == 0)
+        r = finalise_stream_flush(f);
+    return r == 0 && f->options->entries_max && f->entries >= f->options->entries_max ? 1 : r;
 }
 
 int finalise_stream_end(struct finaliser *f, int r, struct stage_result *ret)

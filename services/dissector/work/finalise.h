@@ -25,7 +25,7 @@ int finalise_runs(struct run_reader **readers, size_t count, const struct finali
  * its counters are read there. One thread. */
 struct finaliser;
 int finalise_stream_new(const struct finalise_options *options, char *error, struct finaliser **ret);
-/* record: made in this process, borrowed for the call. */
+/* record: made in this process, borrowed for the call. 1: entries_max is reached, nothing more is wanted. */
 int finalise_stream_take(struct finaliser *finaliser, const struct record *record);
 /* All that was taken is with the reader when it returns. */
 int finalise_stream_flush(struct finaliser *finaliser);

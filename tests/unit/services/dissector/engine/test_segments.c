@@ -180,11 +180,63 @@ static void the_budget_evicts_the_quietest(void **state)
     rig_free(rig);
 }
 
+/* Bytes that wait behind a hole go to the parser when their connection is evicted, and that must not evict the next one, and so on. */
+static void an_eviction_is_no_avalanche(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new_without_handshake(7, REDACT_OFF, 6);
+    shard_free(rig->shard);
+    struct shard_options options = { .limits = { .bytes = 256 * 1024, .connections = 4096 } };
+    struct shard_sink sink = { rig_entry, rig_view, rig };
+    char text[4096];
+    uint64_t before = 0;
+    memset(text, 'Q', sizeof text);
+    assert_int_equal(shard_new(0, &options, &sink, &rig->shard), 0);
+    for (unsigned i = 0; i < 200; i++) {
+        rig->tuple.source_port = (uint16_t)(1000 + i);
+        rig->seq[SIDE_CLIENT] = 100;
+        rig_packet(rig, SIDE_CLIENT, 2, NULL, 0, 0);
+        rig->seq[SIDE_CLIENT] += 5;
+        rig_packet(rig, SIDE_CLIENT, 16, text, sizeof text, sizeof text);
+        uint64_t evicted = shard_counters(rig->shard)->evicted_connections;
+        assert_true(evicted - before <= 2);
+        before = evicted;
+    }
+    assert_true(before > 100);
+    assert_true(shard_counters(rig->shard)->evicted_bytes < 2u * 200 * (sizeof text + 2048));
+    rig_stop(rig);
+    assert_int_equal(shard_counters(rig->shard)->connections, 200);
+    rig_free(rig);
+}
+
+/* An acknowledgement of what lies before the stream's beginning says nothing. */
+static void numbers_from_before_the_beginning(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(7, REDACT_OFF);
+    a_call(rig, 1);
+    uint32_t acked = rig->acked[SIDE_CLIENT];
+    rig->acked[SIDE_CLIENT] = acked - 32 * 1024 * 1024;
+    rig_packet(rig, SIDE_CLIENT, 16, NULL, 0, 0);
+    rig->acked[SIDE_CLIENT] = acked;
+    uint32_t seq = rig->seq[SIDE_SERVER];
+    rig->seq[SIDE_SERVER] = seq - 32 * 1024 * 1024;
+    rig_packet(rig, SIDE_SERVER, 16, "A0:\n", 4, 4);
+    rig->seq[SIDE_SERVER] = seq;
+    a_call(rig, 2);
+    rig_finish(rig);
+    assert_int_equal(rig_count(rig), 2);
+    assert_string_equal(rig_text(rig, 1, "answered"), "2");
+    assert_int_equal(shard_counters(rig->shard)->gap_bytes, 0);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_comes_again_is_dropped), cmocka_unit_test(keep_alives_are_no_data), cmocka_unit_test(a_cut_packet_is_a_hole_of_known_size), cmocka_unit_test(one_side_alone),
         cmocka_unit_test(a_reset_and_the_same_ports_again), cmocka_unit_test(refused_and_unanswered), cmocka_unit_test(a_hole_waits_for_its_retransmission), cmocka_unit_test(the_budget_evicts_the_quietest),
+        cmocka_unit_test(an_eviction_is_no_avalanche), cmocka_unit_test(numbers_from_before_the_beginning),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

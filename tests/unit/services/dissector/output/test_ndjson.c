@@ -191,6 +191,31 @@ static void large_and_hostile_values(void **state)
     maker_free(&m);
 }
 
+/* A value that is not the record's own, as conn_views is, of bytes that take six each: the first line's buffer is small. */
+static void added_values_have_room(void **state)
+{
+    (void)state;
+    struct entry_maker m = { 0 };
+    maker_begin(&m, &web, 0, 1);
+    struct entry entry = *maker_end(&m);
+    uint32_t size = 7000;
+    uint8_t *list = malloc(4 + size);
+    memcpy(list, &size, 4);
+    memset(list + 4, 1, size);
+    entry.values.at[PARTS] = (struct value){ .data = list, .size = 4 + size };
+    entry.values.present |= UINT64_C(1) << PARTS;
+    entry.added = 4 + size;
+    struct ndjson_lines *lines;
+    struct ndjson_buffer buffer = { 0 };
+    assert_int_equal(ndjson_lines_new(NULL, &lines), 0);
+    assert_int_equal(ndjson_lines_put(lines, &entry, &buffer), 0);
+    assert_true(buffer.size > 6 * size && buffer.room >= buffer.size);
+    free(list);
+    free(buffer.data);
+    ndjson_lines_free(lines);
+    maker_free(&m);
+}
+
 static unsigned files_in(const char *folder)
 {
     DIR *dir = opendir(folder);
@@ -300,7 +325,7 @@ static void what_is_no_file_stays_what_it_is(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(defaults_are_left_out), cmocka_unit_test(everything_has_its_place), cmocka_unit_test(fields_are_chosen), cmocka_unit_test(peers_are_not_mixed_up), cmocka_unit_test(bad_names_are_refused),
-                                        cmocka_unit_test(large_and_hostile_values), cmocka_unit_test(files_appear_whole), cmocka_unit_test(what_goes_wrong_is_said), cmocka_unit_test(a_broken_pipe_is_an_error),
+                                        cmocka_unit_test(large_and_hostile_values), cmocka_unit_test(added_values_have_room), cmocka_unit_test(files_appear_whole), cmocka_unit_test(what_goes_wrong_is_said), cmocka_unit_test(a_broken_pipe_is_an_error),
                                         cmocka_unit_test(what_is_no_file_stays_what_it_is) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
