@@ -161,27 +161,38 @@ static int read_parts(const struct run *run, uint32_t *ret)
     return 0;
 }
 
+/* One part file. *ret_parts: of the whole dissection, which the first one says. */
+static int run_part(struct run *run, uint32_t part, uint32_t *ret_parts)
+{
+    char path[PATH_BYTES_MAX];
+    database_part_path(run->request->path, part, path, sizeof path);
+    int r = query_file_open(path, run->deadline_ns, &run->file, run->error);
+    if (r == -ENOENT && part > 1)
+        r = query_run_fail(run->error, -EIO, "a part of the dissection is missing");
+    if (r < 0)
+        return r;
+    if (part == 1)
+        r = read_parts(run, ret_parts);
+    if (r == 0)
+        r = run_file(run);
+    query_file_close(&run->file);
+    return r;
+}
+
 static int run_files(struct run *run)
 {
     uint32_t parts = 1;
     int r = 0;
     for (uint32_t part = 1; part <= parts && r == 0; part++) {
-        char path[PATH_BYTES_MAX];
         if (run->enough) { /* there is another part behind */
             run->result.more = true;
             break;
         }
-        database_part_path(run->request->path, part, path, sizeof path);
-        r = query_file_open(path, run->deadline_ns, &run->file, run->error);
-        if (r == -ENOENT && part > 1)
-            r = query_run_fail(run->error, -EIO, "a part of the dissection is missing");
-        if (r < 0)
-            return r;
-        if (part == 1)
-            r = read_parts(run, &parts);
-        if (r == 0)
-            r = run_file(run);
-        query_file_close(&run->file);
+        r = run_part(run, part, &parts);
+    }
+    if (r == -ETIMEDOUT && run->result.cursor > run->request->after) { /* before its first entry, but those up to the cursor are answered for */
+        run->result.more = true;
+        r = 0;
     }
     return r;
 }
