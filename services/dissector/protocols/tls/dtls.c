@@ -104,12 +104,13 @@ static void write_agreed(struct message *m, const struct tls_hello *hello)
         message_incomplete(m, TRUNCATED);
 }
 
-static void take_answer(struct conversation *c, struct dtls_state *state, const struct part *part)
+/* True: it was the last that is of interest. */
+static bool take_answer(struct conversation *c, struct dtls_state *state, const struct part *part)
 {
     struct tls_hello hello;
     bool verify = part->type == HELLO_VERIFY_REQUEST, asked = conversation_oldest(c, KEY_IN_ORDER) != NULL;
     if ((verify && !asked) || (!verify && !tls_hello_read(part->data, part->here, false, &hello)))
-        return;
+        return false;
     struct message *m = begin(c, SIDE_SERVER, part);
     uint32_t size = part->length + HANDSHAKE_HEADER_BYTES;
     if (verify)
@@ -121,8 +122,10 @@ static void take_answer(struct conversation *c, struct dtls_state *state, const 
     if (!asked)
         message_summary(m, "ServerHello", 11);
     conversation_response(c, m, KEY_IN_ORDER);
-    if (!verify && !tls_hello_is_retry(&hello))
-        conversation_ignore(c);
+    if (verify || tls_hello_is_retry(&hello))
+        return false;
+    conversation_ignore(c);
+    return true;
 }
 
 static int datagram(struct conversation *c, enum side side, const uint8_t *data, size_t size)
@@ -135,8 +138,8 @@ static int datagram(struct conversation *c, enum side side, const uint8_t *data,
             return at ? 0 : -EBADMSG;
         if (part.here > 0 && part.offset == 0 && side == SIDE_CLIENT && part.type == HELLO_CLIENT)
             take_client_hello(c, state, &part);
-        else if (part.here > 0 && part.offset == 0 && side == SIDE_SERVER && (part.type == HELLO_SERVER || part.type == HELLO_VERIFY_REQUEST))
-            take_answer(c, state, &part);
+        else if (part.here > 0 && part.offset == 0 && side == SIDE_SERVER && (part.type == HELLO_SERVER || part.type == HELLO_VERIFY_REQUEST) && take_answer(c, state, &part))
+            return 0; /* a further hello behind it would be another response */
         at += (size_t)n;
     }
     return 0;

@@ -90,6 +90,22 @@ static void a_handshake(void **state)
     rig_free(rig);
 }
 
+/* What stands behind the hello that ends a handshake's open part is no second response, not even in the same datagram. */
+static void two_hellos_in_a_datagram(void **state)
+{
+    (void)state;
+    struct tls_builder asks = client_hello(""), hello = server_hello(), ask = WHOLE(CLIENT_HELLO, 0, asks), answer = WHOLE(SERVER_HELLO, 0, hello), twice = answer;
+    tls_put(&twice, answer.data, answer.size);
+    struct rig *rig = rig_new_udp(5349, REDACT_ON);
+    SAY(rig, SIDE_CLIENT, ask);
+    SAY(rig, SIDE_SERVER, twice);
+    rig_finish(rig);
+    assert_int_equal(rig_count(rig), 1);
+    CHECK(0, "tls_version", "DTLS 1.2");
+    CHECK(0, "incomplete", "");
+    rig_free(rig);
+}
+
 /* The first part of a hello says what it holds; another part by itself is none. */
 static void a_hello_in_parts(void **state)
 {
@@ -131,6 +147,6 @@ static void what_is_cut_or_none(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(a_handshake), cmocka_unit_test(a_hello_in_parts), cmocka_unit_test(what_is_cut_or_none) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(a_handshake), cmocka_unit_test(two_hellos_in_a_datagram), cmocka_unit_test(a_hello_in_parts), cmocka_unit_test(what_is_cut_or_none) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
