@@ -19,12 +19,23 @@ void plan_sets_free(struct plan_sets *sets)
     free(sets);
 }
 
+static int64_t size_for(const struct plan_set *set, int64_t id)
+{
+    int64_t size = set->table_size ? set->table_size : TABLE_FIRST;
+    while (size <= id)
+        size *= 2;
+    return size;
+}
+
+static bool fits(const struct plan_sets *sets, const struct plan_set *set, int64_t id)
+{
+    return id >= 0 && id < (int64_t)PLAN_SET_IDS_MAX && size_for(set, id) <= (int64_t)PLAN_SETS_BYTES_MAX - sets->bytes;
+}
+
 static bool put(struct plan_set *set, int64_t id)
 {
     if (id >= set->table_size) {
-        int64_t size = set->table_size ? set->table_size : TABLE_FIRST;
-        while (size <= id)
-            size *= 2;
+        int64_t size = size_for(set, id);
         uint8_t *grown = realloc(set->table, (size_t)size);
         if (!grown)
             return false;
@@ -40,22 +51,23 @@ static bool put(struct plan_set *set, int64_t id)
 static bool read_ids(const struct query_plan_context *c, const struct sql *sql, struct plan_set *set)
 {
     sqlite3_stmt *statement = NULL;
-    bool fine = sql_prepare(c->file->db, sql, &statement) == 0 && put(set, 0), small = true;
+    bool fine = sql_prepare(c->file->db, sql, &statement) == 0, small = fits(c->sets, set, 0);
     int step = SQLITE_DONE;
-    if (fine)
+    if (fine && small && (fine = put(set, 0)))
         set->table[0] = 0; /* so that there is a table, whatever is in it */
     while (fine && (step = sqlite3_step(statement)) == SQLITE_ROW) {
         int64_t id = sqlite3_column_int64(statement, 0);
         set->least = set->count == 0 || id < set->least ? id : set->least;
         set->greatest = set->count == 0 || id > set->greatest ? id : set->greatest;
         set->count++;
-        small = small && id >= 0 && id < (int64_t)PLAN_SET_IDS_MAX;
+        small = small && fits(c->sets, set, id);
         fine = !small || put(set, id);
     }
     sqlite3_finalize(statement);
     if (!small) {
         free(set->table);
         set->table = NULL;
+        set->table_size = 0;
     }
     return fine && step == SQLITE_DONE;
 }
@@ -78,6 +90,7 @@ static const struct plan_set *keep(const struct query_plan_context *c, struct sq
         free(set.table);
         return NULL;
     }
+    c->sets->bytes += set.table_size;
     c->sets->sets[c->sets->count] = set;
     return &c->sets->sets[c->sets->count++];
 }

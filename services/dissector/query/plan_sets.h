@@ -5,7 +5,8 @@
 #include "services/dissector/query/plan_internal.h"
 
 #define PLAN_SETS_MAX 64u               /* of an expression; what does not fit is unknown */
-#define PLAN_SET_IDS_MAX (16u << 20)    /* names of one kind: a set has a byte for each */
+#define PLAN_SET_IDS_MAX (2u << 20)     /* names of one kind: a set has a byte for each. No part has more endpoints */
+#define PLAN_SETS_BYTES_MAX (64u << 20) /* of all sets of an expression: the others have no table, whatever numbers a file gives its names */
 #define PLAN_SET_PATHS_MAX 50000u       /* with more, a set of paths is unknown: to ask each would take longer than the first page may. A range by bisection (plan_internal.h) is none */
 
 struct plan_set {
@@ -13,14 +14,14 @@ struct plan_set {
     enum slice_column column;
     bool negated;
     int64_t count, least, greatest;     /* none: 0, 1, 0 */
-    uint8_t *table;                     /* 1 for each number that is in it; NULL: some number is too large for a table */
+    uint8_t *table;                     /* 1 for each number that is in it; NULL: some number is too large for a table, or all tables together are */
     int64_t table_size;
 };
 /* Of src.x == dst.y or !=: each endpoint's number of its text, as client and as server, equal for equal texts; 0: it has none. */
 struct plan_classes { const struct node *n; uint32_t *src, *dst; int64_t size; };
 #define PLAN_CLASSES_MAX 8u
 #define PLAN_CLASSES_PEERS_MAX 20000u   /* with more, to sort their texts would take longer than the first page may */
-struct plan_sets { struct plan_set sets[PLAN_SETS_MAX]; uint32_t count; struct plan_classes classes[PLAN_CLASSES_MAX]; uint32_t classes_count; };
+struct plan_sets { struct plan_set sets[PLAN_SETS_MAX]; uint32_t count; int64_t bytes; /* of their tables */ struct plan_classes classes[PLAN_CLASSES_MAX]; uint32_t classes_count; };
 
 /* Those of one endpoint, protocol or path that n is true of (negated: false of). NULL: n reads something else too, or it is unknown. Borrowed from the context's sets. */
 const struct plan_set *plan_sets_find(const struct query_plan_context *context, const struct node *n, bool negated);
