@@ -148,6 +148,8 @@ static int begin(struct attempt *attempt)
         return -ECHILD;
     }
     attempt->item->attempts++;
+    if (item_told(&attempt->memory->place, attempt->stage, attempt->wish->number) > 0) /* how far an attempt was that has ended: not this one */
+        (void)item_tell(&attempt->memory->place, attempt->stage, attempt->wish->number, 0, 0);
     r = wire_set_string(&attempt->item->instance, service->instance);
     return r < 0 ? r : put_state(attempt, ITEM_RUNNING, attempt->item->error);
 }

@@ -29,6 +29,7 @@ static int reset(void **state)
         atomic_store(&fake.fail_map[i], 0);
     atomic_store(&fake.refuse_reduce, 0);
     atomic_store(&fake.hold, false);
+    atomic_store(&fake.silent, false);
     atomic_store(&fake.maps, 0);
     atomic_store(&fake.reduces, 0);
     atomic_store(&fake.finals, 0);
@@ -170,6 +171,27 @@ static void another_one_goes_on_where_one_was_stopped(void **state)
     rig_start(&first, &on, "first", 2);
 }
 
+/* How far the attempt was that ended is not how far the next one is. */
+static void an_attempt_begins_at_nothing(void **state)
+{
+    (void)state;
+    struct workplace place;
+    atomic_store(&fake.hold, true);
+    uint64_t sequence = rig_ask(&on, "{\"snapshot\":\"shop\",\"name\":\"anew\"}");
+    support_wait(atomic_load(&fake.holding) > 0 && atomic_load(&fake.maps) == 6);
+    assert_int_equal(workplace_find(first.service.store, "shop", "anew", sequence, false, &place), 0);
+    rig_stop(&first);
+    assert_int_equal(item_tell(&place, PLAN_MAP, 0, 90, 100), 0);
+    atomic_store(&fake.silent, true);
+    rig_start(&second, &on, "second", 1);
+    support_wait(atomic_load(&fake.holding) > 1);
+    assert_int_equal(item_told(&place, PLAN_MAP, 0), 0);
+    atomic_store(&fake.hold, false);
+    rig_await(&on, "ready", "anew", 0);
+    rig_stop(&second);
+    rig_start(&first, &on, "first", 2);
+}
+
 static void a_deleted_one_can_be_made_anew(void **state)
 {
     (void)state;
@@ -284,7 +306,8 @@ int main(void)
         cmocka_unit_test_setup(a_request_becomes_a_dissection, reset), cmocka_unit_test_setup(what_cannot_be_done_is_said_at_once, reset),
         cmocka_unit_test_setup(an_item_that_fails_is_tried_again, reset), cmocka_unit_test_setup(poison_ends_among_the_dead_letters, reset),
         cmocka_unit_test_setup(what_a_stage_refuses_is_not_tried_again, reset), cmocka_unit_test_setup(a_cancel_ends_it, reset),
-        cmocka_unit_test_setup(another_one_goes_on_where_one_was_stopped, reset), cmocka_unit_test_setup(a_deleted_one_can_be_made_anew, reset),
+        cmocka_unit_test_setup(another_one_goes_on_where_one_was_stopped, reset), cmocka_unit_test_setup(an_attempt_begins_at_nothing, reset),
+        cmocka_unit_test_setup(a_deleted_one_can_be_made_anew, reset),
         cmocka_unit_test_setup(what_went_with_its_snapshot_is_forgotten, reset),
         cmocka_unit_test_setup(how_far_items_are_is_told, reset), cmocka_unit_test_setup(an_item_that_kills_its_workers_is_given_up, reset), cmocka_unit_test_setup(a_snapshot_that_is_deleted_meanwhile_ends_it, reset),
     };
