@@ -244,7 +244,7 @@ const struct cli_command cli_calls = {
     .command = {
         .name = "tapeloop calls", .arguments = "[EXPR]", .arguments_most = 1, .summary = "Find calls in a dissection or on the live tape, or count them in groups",
         .description = "EXPR is a CEL expression over the names of docs/vocabulary.md, the ones that Kubeshark's users know; none matches all. Every answer is bounded: it ends with a cursor where there is more, "
-                       "and says how far it looked. The whole of one entry: tapeloop call.",
+                       "and says how far it looked; groups with a cursor are of what it looked at, and the next answer's of what follows. The whole of one entry: tapeloop call.",
         .examples = "tapeloop calls 'http && status_code >= 500' --snapshot incident-42\n"
                     "tapeloop calls 'dns' --snapshot incident-42 --fields timestamp,summary,status_code\n"
                     "tapeloop calls 'http' --snapshot incident-42 --group-by path\n"

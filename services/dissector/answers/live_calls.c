@@ -75,6 +75,7 @@ static void run_files(struct live *live, const Tapeloop__V1__CallsQuery *query, 
     MEM_CLEANUP(groups_free_p) struct groups *groups = NULL;
     struct page page = { .rows = { .reply = reply }, .limit = query->limit ? query->limit : QUERY_LIMIT_USUAL };
     char cursor[64];
+    uint32_t number;
     if (!read_cursor(query->cursor, &page.file, &page.entry)) {
         answer_fail(&reply->base, "invalid", "cursor: '%.64s' is none that an answer gave", query->cursor);
         return;
@@ -91,6 +92,9 @@ static void run_files(struct live *live, const Tapeloop__V1__CallsQuery *query, 
     page.request.limit = (uint32_t)page.limit;
     page.rows.base = 0;
     if (groups && !rows_gathered(&page.rows, &page.request))
+        return;
+    /* Rows go on with what comes; groups are of what is there: theirs says that time ended them before they had seen all. */
+    if (groups && !shelf_find(live_shelf(live), page.file, &number, page.path))
         return;
     snprintf(cursor, sizeof cursor, "%u.%" PRIu64, page.file, page.entry);
     if (wire_set_string(&reply->cursor, cursor) < 0)

@@ -1,0 +1,157 @@
+/* Pages and groups over several live databases: when the answer has a cursor. The shelf is made up here, and so is what time it is. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "services/dissector/answers/live_calls.h"
+#include "services/dissector/database/sqlite_output.h"
+#include "services/dissector/live/live.h"
+#include "tests/support/entry_maker.h"
+
+#define FILES 3u
+#define ENTRIES 5u                      /* of each */
+
+static struct { char folder[64]; int64_t later_s; unsigned slow_after; uint32_t files; } fake;
+
+/* In place of libc's. */
+int clock_gettime(clockid_t clock, struct timespec *ret)
+{
+    int r = (int)syscall(SYS_clock_gettime, clock, ret);
+    ret->tv_sec += fake.later_s;
+    return r;
+}
+
+struct live;
+struct shelf *live_shelf(struct live *live) { return (struct shelf *)live; }
+const char *live_node(const struct live *live)
+{
+    (void)live;
+    return "node-a";
+}
+int live_tell(struct live *live, Tapeloop__V1__LiveStatus *ret)
+{
+    (void)live, (void)ret;
+    return -ENOMEM;
+}
+
+/* After so many looks, each takes a minute. */
+bool shelf_find(struct shelf *shelf, uint32_t from, uint32_t *ret_number, char path[static SHELF_PATH_MAX])
+{
+    (void)shelf;
+    if (fake.slow_after > 0 && --fake.slow_after == 0)
+        fake.later_s += 60;
+    if (fake.files == 0 || from > fake.files)
+        return false;
+    *ret_number = from ? from : 1;
+    snprintf(path, SHELF_PATH_MAX, "%s/calls-%u.sqlite", fake.folder, *ret_number);
+    return true;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    char error[OUTPUT_ERROR_TEXT_MAX], path[128];
+    struct entry_maker m = { 0 };
+    snprintf(fake.folder, sizeof fake.folder, "/tmp/test_live_calls.XXXXXX");
+    assert_non_null(mkdtemp(fake.folder));
+    for (unsigned file = 1; file <= FILES; file++) {
+        struct sqlite_output *output;
+        snprintf(path, sizeof path, "%s/calls-%u.sqlite", fake.folder, file);
+        assert_int_equal(sqlite_output_open(path, protocols, protocols_count, 1000, &output, error), 0);
+        for (uint64_t id = 1; id <= ENTRIES; id++) {
+            maker_begin(&m, protocols[0], 0, id);
+            m.head.status = id == ENTRIES ? 404 : 200;
+            assert_int_equal(sqlite_output_entry(output, maker_end(&m), error), 0);
+        }
+        assert_int_equal(sqlite_output_close(output, NULL, 0, error), 0);
+    }
+    maker_free(&m);
+    return 0;
+}
+static int teardown(void **state)
+{
+    (void)state;
+    char command[128];
+    snprintf(command, sizeof command, "rm -r %s", fake.folder);
+    return system(command);
+}
+static int reset(void **state)
+{
+    (void)state;
+    fake.files = FILES;
+    fake.slow_after = 0;
+    return 0;
+}
+
+static Tapeloop__V1__CallsReply *ask(char *group, uint32_t limit, char *cursor)
+{
+    static int there;
+    struct service service = { .live = (struct live *)&there };
+    Tapeloop__V1__CallsQuery query = TAPELOOP__V1__CALLS_QUERY__INIT;
+    Tapeloop__V1__CallsReply *reply = WIRE_NEW(Tapeloop__V1__CallsReply, tapeloop__v1__calls_reply__descriptor);
+    assert_non_null(reply);
+    query.live = true;
+    query.limit = limit;
+    query.cursor = cursor;
+    query.n_group_by = group ? 1 : 0;
+    query.group_by = &group;
+    live_calls_forward(&service, &query, reply);
+    if (reply->error)
+        fail_msg("%s: %s", reply->error->code, reply->error->message);
+    return reply;
+}
+static void check(char *group, uint32_t limit, char *cursor, size_t rows, uint64_t looked, const char *expected)
+{
+    Tapeloop__V1__CallsReply *reply = ask(group, limit, cursor);
+    assert_int_equal(reply->n_rows, rows);
+    assert_int_equal(reply->looked, looked);
+    assert_string_equal(reply->cursor, expected);
+    wire_free(reply);
+}
+
+/* Calls go on with those that come: there is always a cursor. */
+static void pages_go_on(void **state)
+{
+    (void)state;
+    check(NULL, 7, "", 7, 7, "2.2");
+    check(NULL, 7, "2.2", 7, 7, "3.4");
+    check(NULL, 7, "3.4", 1, 1, "4.0");
+    check(NULL, 7, "4.0", 0, 0, "4.0");
+    fake.slow_after = 2;
+    check(NULL, 100, "", 10, 10, "3.0");
+}
+
+/* Groups are of what is there: once they have seen all, nothing follows. */
+static void groups_that_are_whole_have_no_cursor(void **state)
+{
+    (void)state;
+    check("status_code", 0, "", 2, 15, "");
+    check("status_code", 1, "", 1, 15, "");
+    fake.files = 0;
+    check("status_code", 0, "", 0, 0, "");
+}
+
+static void groups_of_a_part_have_one(void **state)
+{
+    (void)state;
+    fake.slow_after = 2;
+    check("status_code", 0, "", 2, 10, "3.0");
+    check("status_code", 0, "3.0", 2, 5, "");
+    fake.slow_after = 3; /* over with the last file: nothing is missing */
+    check("status_code", 0, "", 2, 15, "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test_setup(pages_go_on, reset), cmocka_unit_test_setup(groups_that_are_whole_have_no_cursor, reset), cmocka_unit_test_setup(groups_of_a_part_have_one, reset) };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
