@@ -447,7 +447,8 @@ uint64_t filling_fill(struct conversation *c, unsigned direction, uint64_t lost)
         uint32_t skip = (uint32_t)(from + done - piece->offset), size = piece->size - skip;
         size = size < lost - done ? size : (uint32_t)(lost - done);
         int64_t time_ns = time_of(c, direction, piece, offset + done + size);
-        segments_supply(c, direction, offset + done, piece->has_ack ? &piece->ack : NULL, piece->data + skip, size, time_ns, piece->place);
+        if (!segments_supply(c, direction, offset + done, piece->has_ack ? &piece->ack : NULL, piece->data + skip, size, time_ns, piece->place))
+            break;
         (void)strip_add(&line->own, piece, piece->data); /* from now on others are compared with it; without memory they are not */
         f->views[piece->source].used = true;
         f->views[piece->source].given += size;

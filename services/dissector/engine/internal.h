@@ -151,8 +151,8 @@ void segments_packet(struct conversation *c, unsigned direction, const struct sh
 /* Everything that waits goes out, with gaps where something is missing. */
 void segments_flush(struct conversation *c);
 void segments_free(struct conversation *c);
-/* Bytes of another view, at an offset where none are and none wait: they take the way of those that wait. ack: what their packet acknowledged; NULL: nothing. */
-void segments_supply(struct conversation *c, unsigned direction, uint64_t offset, const uint32_t *ack, const uint8_t *data, uint32_t size, int64_t time_ns, struct place place);
+/* Bytes of another view, at an offset where none are and none wait: they take the way of those that wait. ack: what their packet acknowledged; NULL: nothing. False: no memory. */
+bool segments_supply(struct conversation *c, unsigned direction, uint64_t offset, const uint32_t *ack, const uint8_t *data, uint32_t size, int64_t time_ns, struct place place);
 
 /* The stream begins behind this number, before any packet of it. */
 void segments_begin(struct stream *s, uint32_t isn);

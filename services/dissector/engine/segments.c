@@ -94,13 +94,14 @@ static void feed(struct conversation *c, unsigned direction, const uint8_t *data
         feed_gap(c, direction, payload - skip);
 }
 
-static void wait_for(struct conversation *c, unsigned direction, const struct waiting *head, const uint8_t *data)
+/* False: no memory. */
+static bool wait_for(struct conversation *c, unsigned direction, const struct waiting *head, const uint8_t *data)
 {
     struct stream *s = &c->streams[direction];
     struct waiting *w = malloc(sizeof *w + head->captured);
     if (!w) {
         c->shard->counters.failed++;
-        return;
+        return false;
     }
     *w = *head;
     memcpy(w->data, data, w->captured);
@@ -111,13 +112,14 @@ static void wait_for(struct conversation *c, unsigned direction, const struct wa
         at = &(*at)->next;
     w->next = *at;
     *at = w;
+    return true;
 }
 
-void segments_supply(struct conversation *c, unsigned direction, uint64_t offset, const uint32_t *ack, const uint8_t *data, uint32_t size, int64_t time_ns, struct place place)
+bool segments_supply(struct conversation *c, unsigned direction, uint64_t offset, const uint32_t *ack, const uint8_t *data, uint32_t size, int64_t time_ns, struct place place)
 {
     struct stream *other = &c->streams[!direction];
     struct waiting head = { .offset = offset, .acked = ack ? learn_ack(other, *ack) : other->fed, .captured = size, .payload = size, .time_ns = time_ns, .place = place };
-    wait_for(c, direction, &head, data);
+    return wait_for(c, direction, &head, data);
 }
 
 static void forget(struct conversation *c, struct stream *s, struct waiting *w)
@@ -272,7 +274,7 @@ static void take_payload(struct conversation *c, unsigned direction, const struc
     if (d > 0)
         s->out_of_order++;
     struct waiting head = { .offset = offset, .acked = acked, .captured = p->captured, .payload = payload, .time_ns = p->time_ns, .place = p->place };
-    wait_for(c, direction, &head, p->data);
+    (void)wait_for(c, direction, &head, p->data);
 }
 
 void segments_packet(struct conversation *c, unsigned direction, const struct shard_packet *p)
