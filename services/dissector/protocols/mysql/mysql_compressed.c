@@ -77,34 +77,59 @@ static void take_plain(struct conversation *c, struct mysql_state *state, enum s
     p->broken = failed || (!held && done < size && !hold(p, data + done, size - done));
 }
 
-/* Counts the piece, and what it promises; false: more than the connection may have decompressed. */
-static bool within_budget(struct mysql_state *state, const struct piece *piece)
+static uint64_t *packet_left(struct mysql_state *state, enum side side) { return side == SIDE_CLIENT ? &state->client.skip : &state->server.skip; }
+
+/* Counts what is here of the piece, and the plain bytes to come of it; false: more than the connection may have decompressed. */
+static bool within_budget(struct mysql_state *state, size_t packed, size_t plain)
 {
-    state->packed += MYSQL_COMPRESSED_HEADER + piece->length;
+    state->packed += MYSQL_COMPRESSED_HEADER + packed;
     state->client.begun.max = state->server.begun.max = MYSQL_MESSAGES_FREE + state->packed;
-    if (piece->plain > MYSQL_UNPACKED_FREE + MYSQL_UNPACKED_RATIO * state->packed - state->unpacked)
+    if (plain > MYSQL_UNPACKED_FREE + MYSQL_UNPACKED_RATIO * state->packed - state->unpacked)
         return false;
-    state->unpacked += piece->plain;
+    state->unpacked += plain;
     return true;
 }
 
-static void take_piece(struct conversation *c, struct mysql_state *state, enum side side, const struct piece *piece, const uint8_t *data)
+/* size: how much of the piece is here; of one that is too long, its front. */
+static void take_piece(struct conversation *c, struct mysql_state *state, enum side side, const struct piece *piece, const uint8_t *data, size_t size)
 {
-    if (!within_budget(state, piece)) { /* once it is lost, there is nothing more to lose: the engine hears of one gap, not of one for each piece */
-        state->plain[side].broken = state->plain[side].held_size > 0 || !(side == SIDE_CLIENT ? state->client.lost : state->server.lost);
+    struct mysql_plain *p = &state->plain[side];
+    size_t room = piece->plain < MYSQL_PIECE_MAX ? piece->plain : MYSQL_PIECE_MAX, got = size;
+    if (!within_budget(state, size, room)) { /* once it is lost, there is nothing more to lose: the engine hears of one gap, not of one for each piece */
+        p->broken = p->held_size > 0 || !(side == SIDE_CLIENT ? state->client.lost : state->server.lost);
         return;
     }
-    if (piece->plain == 0) {
-        take_plain(c, state, side, data, piece->length);
-        return;
+    mem_auto_free uint8_t *plain = NULL;
+    if (piece->plain) {
+        plain = malloc(room);
+        bool zstd = size >= sizeof zstd_magic && memcmp(data, zstd_magic, sizeof zstd_magic) == 0;
+        ssize_t n = plain ? http_decode(zstd ? HTTP_CODING_ZSTD : HTTP_CODING_DEFLATE, data, size, plain, room) : -EBADMSG;
+        p->broken = n <= 0 || (size == piece->length && (size_t)n != room);
+        got = p->broken ? 0 : (size_t)n;
     }
-    mem_auto_free uint8_t *plain = piece->plain <= MYSQL_PIECE_MAX ? malloc(piece->plain) : NULL;
-    bool zstd = piece->length >= sizeof zstd_magic && memcmp(data, zstd_magic, sizeof zstd_magic) == 0;
-    ssize_t got = plain ? http_decode(zstd ? HTTP_CODING_ZSTD : HTTP_CODING_DEFLATE, data, piece->length, plain, piece->plain) : -EBADMSG;
-    if (got == (ssize_t)piece->plain)
-        take_plain(c, state, side, plain, piece->plain);
-    else
-        state->plain[side].broken = true;
+    if (!p->broken)
+        take_plain(c, state, side, plain ? plain : data, got);
+    if (p->broken)
+        return;
+    p->unseen = (piece->plain ? piece->plain : piece->length) - (uint32_t)got;
+    p->broken = p->unseen > 0 && (p->held_size > 0 || *packet_left(state, side) < p->unseen);
+}
+
+/* A piece of which only the front was read has ended, in these bytes: the packet under way has got all of it. */
+static void pass_unseen(struct conversation *c, struct mysql_state *state, enum side side, const uint8_t *data, size_t size)
+{
+    struct mysql_plain *p = &state->plain[side];
+    uint64_t *left = packet_left(state, side);
+    if (p->unseen == 0)
+        return;
+    p->broken = *left < p->unseen; /* the conversation has begun anew meanwhile */
+    if (!p->broken) {
+        *left -= p->unseen - 1;
+        conversation_pin(c, side, data, data + size - 1);
+        (void)parse_plain(c, state, side, data, 1, &p->broken); /* inside a packet, which passes without a look at the byte */
+        conversation_pin(c, side, NULL, NULL);
+    }
+    p->unseen = 0;
 }
 
 /* From somewhere in the middle: what stands here could be a piece whose bytes begin a packet. */
@@ -126,6 +151,8 @@ static int64_t parse_one(struct conversation *c, struct mysql_state *state, enum
     if (p->skip > 0) {
         size_t n = size < p->skip ? size : p->skip;
         p->skip -= (uint32_t)n;
+        if (p->skip == 0)
+            pass_unseen(c, state, side, data, n);
         return (int64_t)n;
     }
     if (size < MYSQL_COMPRESSED_HEADER)
@@ -138,19 +165,24 @@ static int64_t parse_one(struct conversation *c, struct mysql_state *state, enum
     p->wanted = 0;
     if (piece.length == 0)
         return -EBADMSG;
-    if (total > MYSQL_PIECE_MAX) { /* the feeder drops what is here, and the rest is passed over */
-        p->skip = size < total ? (uint32_t)(total - size) : 0;
-        p->broken = true;
-        return -EBADMSG;
-    }
-    if (size < total) {
+    bool longer = total > MYSQL_PIECE_MAX || piece.plain > MYSQL_PIECE_MAX;
+    size_t here = longer && total > MYSQL_PIECE_FRONT ? MYSQL_PIECE_FRONT : total;
+    if (size < here) {
         p->wanted = (uint32_t)total;
         return 0;
     }
-    conversation_pin(c, side, data, data + total - 1);
-    take_piece(c, state, side, &piece, data + MYSQL_COMPRESSED_HEADER);
+    conversation_pin(c, side, data, data + here - 1);
+    take_piece(c, state, side, &piece, data + MYSQL_COMPRESSED_HEADER, here - MYSQL_COMPRESSED_HEADER);
     conversation_pin(c, side, NULL, NULL);
-    return p->broken ? -EBADMSG : (int64_t)total;
+    if (!p->broken && here == total)
+        pass_unseen(c, state, side, data, here);
+    if (p->broken) { /* the feeder drops what is here, and the rest is passed over */
+        p->unseen = 0;
+        p->skip = size < total ? (uint32_t)(total - size) : 0;
+        return -EBADMSG;
+    }
+    p->skip = (uint32_t)(total - here);
+    return (int64_t)here;
 }
 
 int64_t mysql_compressed_parse(struct conversation *c, struct mysql_state *state, enum side side, const uint8_t *data, size_t size)
@@ -178,7 +210,7 @@ void mysql_compressed_gap(struct conversation *c, struct mysql_state *state, enu
         p->lost = lost == 0 || lost > whole;
     }
     p->broken = false;
-    p->wanted = 0;
+    p->wanted = p->unseen = 0;
     drop(p, p->held_size);
     if (side == SIDE_CLIENT)
         mysql_client_gap(c, &state->client, 0);

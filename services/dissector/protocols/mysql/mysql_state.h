@@ -58,6 +58,7 @@ struct mysql_plain {
     uint32_t held_size, held_room;
     uint32_t wanted;                    /* bytes of the compressed packet at the front that has not come whole */
     uint32_t skip;                      /* bytes of one that is not read */
+    uint32_t unseen;                    /* plain bytes in it, all of the ordinary packet under way, which pass when skip has */
     bool broken;                        /* what is being parsed cannot be read: the engine is to know of a gap */
     bool lost;                          /* where the next compressed packet begins is not known */
 };

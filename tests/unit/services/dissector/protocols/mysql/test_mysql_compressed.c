@@ -174,7 +174,7 @@ static void test_compressed_hostile(void **state)
 {
     (void)state;
     static const struct { const char *header; size_t size, rest; } pieces[] = {
-        { "\0\0\x11\0\0\0\0", 7, 0x110000 }, { "\5\0\0\0\xff\xff\xff\x78\x9c\0\0\0", 12, 0 }, { "\0\0\0\0\1\0\0", 7, 0 }, { "\4\0\0\0\xff\xff\0\x28\xb5\x2f\xfd", 11, 0 },
+        { "\0\0\x11\0\1\0\x20", 7, 0x110000 }, { "\5\0\0\0\xff\xff\xff\x78\x9c\0\0\0", 12, 0 }, { "\0\0\0\0\1\0\0", 7, 0 }, { "\4\0\0\0\xff\xff\0\x28\xb5\x2f\xfd", 11, 0 },
         { "\4\0\0\0\1\0\0\x78\x9c\x3\0", 11, 0 },
     };
     static uint8_t rest[0x110000];
@@ -198,11 +198,10 @@ static void test_compressed_hostile(void **state)
 static void test_compressed_passed_over(void **state)
 {
     (void)state;
-    enum { LENGTH = 1500000, FIRST = 60000, NEXT = 10000 };
+    enum { LENGTH = 1500000, FIRST = 200000, NEXT = 10000 };
     static const char inside[] = "\x16\0\0\0\3DROP TABLE never_sent";
     static uint8_t sent[16 + 7 + LENGTH];
     size_t close = store(sent, "\5\0\0\0\x19\1\0\0\0", 9), size = close + 7 + LENGTH;
-    memset(sent + close, 'x', size - close);
     memcpy(sent + close, (const uint8_t[]){ LENGTH & 0xff, LENGTH >> 8 & 0xff, LENGTH >> 16, 0, 0, 0, 0 }, 7);
     for (size_t at = FIRST; at + NEXT <= size; at += NEXT)
         (void)store(sent + at, inside, sizeof inside - 1);
@@ -216,6 +215,58 @@ static void test_compressed_passed_over(void **state)
     rig_free(rig);
 }
 
+static size_t pack_bytes(uint8_t *dst, size_t room, const uint8_t *plain, size_t size, enum how how)
+{
+    uLongf packed = room - 7;
+    if (how == ZLIB)
+        assert_int_equal(compress(dst + 7, &packed, plain, size), Z_OK);
+    else
+        packed = ZSTD_compress(dst + 7, room - 7, plain, size, 3);
+    assert_false(ZSTD_isError(packed));
+    memcpy(dst, (const uint8_t[]){ (uint8_t)packed, (uint8_t)(packed >> 8), (uint8_t)(packed >> 16), 0, (uint8_t)size, (uint8_t)(size >> 8), (uint8_t)(size >> 16) }, 7);
+    return 7 + packed;
+}
+
+/* A statement that is longer than a piece may be keeps its beginning, and its response, however it is sent: stored, as more and as less than MYSQL_PIECE_MAX. */
+static void test_compressed_long_statement(void **state)
+{
+    (void)state;
+    enum { LENGTH = 3000000 };
+    static uint8_t plain[4 + LENGTH], sent[LENGTH + 100000];
+    static const char begins[] = "\3insert into t values ('";
+    for (unsigned random = 0; random < 2; random++)
+        for (enum how how = STORED; how <= ZSTD; how++) {
+            memcpy(plain, (const uint8_t[]){ LENGTH & 0xff, LENGTH >> 8 & 0xff, LENGTH >> 16, 0 }, 4);
+            for (uint32_t i = 4, x = 1; i < sizeof plain; i++) {
+                x = x * 1664525 + 1013904223;
+                plain[i] = random ? (uint8_t)('0' + (x >> 26)) : 'x';
+            }
+            memcpy(plain + 4, begins, sizeof begins - 1);
+            size_t size = how == STORED ? store(sent, plain, sizeof plain) : pack_bytes(sent, sizeof sent, plain, sizeof plain, how);
+            assert_true(random || how == STORED ? size > MYSQL_PIECE_MAX : size < 10000);
+            for (unsigned lose = 0; lose <= (random || how == STORED); lose++) {
+                struct rig *rig = rig_compressed();
+                rig_say_cut(rig, SIDE_CLIENT, sent, size - 50000 * lose, 50000);
+                if (lose)
+                    rig_lose(rig, SIDE_CLIENT, 50000);
+                SAY_STORED(rig, SIDE_SERVER, "\7\0\0\1\0\0\0\2\0\0\0");
+                SAY_SELECT_1_TWICE(rig);
+                rig_finish(rig);
+                assert_memory_equal(rig_text(rig, 1, "mysql_query"), begins + 1, sizeof begins - 2);
+                assert_int_equal(strlen(rig_text(rig, 1, "mysql_query")), CONVERSATION_BODY_MAX);
+                assert_alone(rig, 1, "truncated");
+                if (!lose) {
+                    assert_field(rig, 1, "request_size", "3000004");
+                    assert_field(rig, 1, "success", "1");
+                    assert_int_equal(rig_count(rig), check_select_1_twice(rig, 2, false));
+                } else {
+                    assert_field(rig, rig_count(rig) - 1, "query", "select 1");
+                }
+                rig_free(rig);
+            }
+        }
+}
+
 /* `count` packets of this kind in one piece. */
 static size_t pack(uint8_t *dst, size_t room, const void *packet, size_t packet_size, size_t count)
 {
@@ -224,11 +275,9 @@ static size_t pack(uint8_t *dst, size_t room, const void *packet, size_t packet_
     assert_non_null(plain);
     for (size_t i = 0; i < count; i++)
         memcpy(plain + i * packet_size, packet, packet_size);
-    size_t packed = ZSTD_compress(dst + 7, room - 7, plain, size, 3);
-    assert_false(ZSTD_isError(packed));
+    size_t packed = pack_bytes(dst, room, plain, size, ZSTD);
     free(plain);
-    memcpy(dst, (const uint8_t[]){ (uint8_t)packed, (uint8_t)(packed >> 8), (uint8_t)(packed >> 16), 0, (uint8_t)size, (uint8_t)(size >> 8), (uint8_t)(size >> 16) }, 7);
-    return 7 + packed;
+    return packed;
 }
 
 /* A hundred bytes hold 116,000 messages, of either side: only so many are read, and what comes behind them is found. */
@@ -284,7 +333,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_compressed), cmocka_unit_test(test_compressed_gaps), cmocka_unit_test(test_compressed_hostile), cmocka_unit_test(test_compressed_passed_over),
-        cmocka_unit_test(test_compressed_many_messages), cmocka_unit_test(test_compressed_budget),
+        cmocka_unit_test(test_compressed_long_statement), cmocka_unit_test(test_compressed_many_messages), cmocka_unit_test(test_compressed_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
