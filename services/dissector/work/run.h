@@ -11,7 +11,7 @@
 #include "services/dissector/entry/record.h"
 
 #define RUN_MEMORY_DEFAULT (1024ull * 1024 * 1024)
-#define RUN_PIECES_MAX 512u             /* sorted pieces on the disk of one run: with the least memory of 16 MiB, 8 GiB of entries */
+#define RUN_PIECES_MAX 512u             /* sorted pieces on the disk of one run: of 16 MiB, the least memory of one worker, 8 GiB of entries; workers and filling have parts of it */
 
 struct run_view { uint32_t shard, number; struct view view; };
 

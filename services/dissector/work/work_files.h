@@ -4,7 +4,7 @@
  *   map-<input>.names                                what the interfaces are called
  *   reduce-<first>-<count>.run, .counts              stage_reduce: entries in order (run.h)
  *
- * counts = struct stage_result as it lies in memory; written before the file that it belongs to, so that who sees that file finds them. All written under hidden names and renamed. */
+ * counts = struct stage_result as it lies in memory; of a run written before it, of a map before its item is done, so that who goes on finds them. All written under hidden names and renamed. */
 #ifndef DISSECTOR_WORK_WORK_FILES_H
 #define DISSECTOR_WORK_WORK_FILES_H
 #include "services/dissector/input/names.h"
