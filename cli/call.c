@@ -149,7 +149,7 @@ static int run(const void *fields, char **arguments, size_t count)
 const struct cli_command cli_call = {
     .command = {
         .name = "tapeloop call", .arguments = "ID", .arguments_least = 1, .arguments_most = 1, .summary = "Show one call whole; export its connection as a capture",
-        .description = "ID is the entry's number in its dissection, as tapeloop calls shows it. With --pcap the packets of its connection are cut out of the snapshot by its addresses and ports, those inside tunnels too.",
+        .description = "ID is the entry's number in its dissection, as tapeloop calls shows it. With --pcap the packets of its connection are cut out of the snapshot by its addresses and ports, those inside tunnels too; of a tunnel's packet that came in fragments, those that were captured before its first one are left out.",
         .examples = "tapeloop call 42 --snapshot incident-42\ntapeloop call 42 --snapshot incident-42 --json | jq .request.headers\n"
                     "tapeloop call 42 --snapshot incident-42 --pcap call-42.pcapng",
         .exit_codes = "0  shown\n1  there is no such entry or dissection, or nobody answers\n2  wrong use",

@@ -78,7 +78,8 @@ static const char *take_packet(struct taking *t, uint8_t *p, uint32_t offset, ui
         load->left_out_link_type++;
         return NULL;
     }
-    if (load->connection && !connection_match(load->connection, load->inputs->interfaces[number].link_type, p + 28, captured)) {
+    const struct connection_packet packet = { .link_type = load->inputs->interfaces[number].link_type, .captured = captured, .data = p + 28, .time_ns = time_ns };
+    if (load->connection && !connection_match(load->connection, load->fragments, &packet)) {
         load->left_out_filter++;
         return NULL;
     }
@@ -230,7 +231,7 @@ int load_block(struct load *load, uint32_t ordinal, struct source **ret)
 int load_init(struct load *load)
 {
     load->raw = take_large(load);
-    return load->raw ? 0 : -ENOMEM;
+    return !load->raw ? -ENOMEM : load->connection ? connection_fragments_new(&load->fragments) : 0;
 }
 
 void load_take_back(struct load *load, uint8_t *memory)
@@ -248,4 +249,6 @@ void load_free(struct load *load)
     load->spare_most = 0;
     load_take_back(load, load->raw);
     load->raw = NULL;
+    connection_fragments_free(load->fragments);
+    load->fragments = NULL;
 }

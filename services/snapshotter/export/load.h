@@ -17,13 +17,14 @@ struct load {
     bool events;                          /* take journal blocks */
     struct bpf_expression **filters;      /* by output interface; NULL: no filter */
     const struct connection *connection;  /* NULL: no filter */
+    struct connection_fragments *fragments; /* with a connection */
     uint8_t *raw;                         /* LZ4FRAME_BLOCK_BYTES_MAX, shared by all blocks */
     uint8_t *spare[LOAD_SPARE_MAX];       /* of LZ4FRAME_BLOCK_BYTES_MAX each */
     unsigned spare_count, spare_most;
     uint64_t left_out_filter, left_out_link_type;
     char *error;                          /* EXPORT_ERROR_TEXT_MAX */
 };
-/* Takes the memory for raw. -ENOMEM. */
+/* Takes the memory for raw and fragments. -ENOMEM. */
 int load_init(struct load *load);
 /* The source of one planned block; one without entries has count 0. -EBADMSG with a sentence that names object and block; -errno,
  * -ENOMEM. */
