@@ -17,6 +17,8 @@ struct line {
     bool known;
     uint32_t seq; uint64_t offset;  /* the furthest one seen */
     struct strip own, others;       /* the teller's bytes that others may bring later; the others' that the teller may ask for */
+    uint64_t given;                 /* bytes of others that were supplied */
+    bool less;                      /* of the teller's own bytes the first dissection had more */
 };
 
 struct one_view {
@@ -195,6 +197,8 @@ static void close_conversation(struct filling *f, bool quietly)
     if (quietly)
         c->shard->failed = -ECANCELED;
     segments_flush(c);
+    for (unsigned line = 0; line < 2; line++)
+        f->lines[line].less = c->streams[line ^ f->turned].payload - f->lines[line].given < f->views[0].payload[line];
     segments_free(c);
     feed_close(c, end_of(f));
     connection_emit(c);
@@ -280,7 +284,7 @@ static bool compare_with_others(struct filling *f, uint32_t view, unsigned line,
         uint32_t source = piece->source;
         if (memcmp(piece->data + (from - piece->offset), p->data + (from - offset), to - from) != 0) {
             contradict(f, source);
-            if (view != 0)
+            if (view != 0 && source != view)
                 contradict(f, view); /* which of the two is wrong cannot be told */
             if (view != 0 || f->outcome != FILLING_GOES_ON)
                 return false;
@@ -391,6 +395,8 @@ static void finish(struct filling *f)
     for (uint32_t i = 1; i < f->count; i++)
         if (f->views[i].given > 0 && !f->views[i].proven && f->views[i].equal < FILLING_EQUAL_BYTES)
             outcome = FILLING_UNPROVEN;
+    if (f->lines[0].less || f->lines[1].less) /* packets were passed over this time, or the input has changed since */
+        outcome = FILLING_LESS;
     refuse(f, outcome);
 }
 
@@ -453,6 +459,7 @@ uint64_t filling_fill(struct conversation *c, unsigned direction, uint64_t lost)
         f->views[piece->source].used = true;
         f->views[piece->source].given += size;
         f->given += size;
+        line->given += size;
         done += size;
     }
     f->filler->kept += line->own.bytes - before;

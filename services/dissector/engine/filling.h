@@ -7,8 +7,8 @@
  * the difference of the two clocks at a packet that both saw, and kept between the teller's packets around it; its place is that of the copy.
  *
  * Never guessed: a view of which a byte differs from what the teller or another view has is asked no more (both, where neither is the teller). Where it has been believed already, or was the only one, or bytes were taken from a view that
- * nothing proves the same (an equal initial sequence number, an acknowledgement that ends where the other's bytes end, or equal bytes), the whole filling counts for nothing: whoever asked keeps what the first dissection said. Its entries
- * carry RECORD_FILLED. */
+ * nothing proves the same (an equal initial sequence number, an acknowledgement that ends where the other's bytes end, or equal bytes), or where of the teller's own bytes fewer came than the first dissection had, the whole filling counts
+ * for nothing: whoever asked keeps what the first dissection said. Its entries carry RECORD_FILLED. */
 #ifndef DISSECTOR_ENGINE_FILLING_H
 #define DISSECTOR_ENGINE_FILLING_H
 #include "services/dissector/engine/shard.h"
@@ -20,7 +20,7 @@
 #define FILLER_BYTES_MAX (256u * 1024 * 1024)       /* held for all connections that are open at once; who asks for more is given up */
 #define FILLER_CONNECTIONS_MAX 65536u               /* open at once: 256 shards of 256 */
 
-enum filling_outcome { FILLING_GOES_ON, FILLING_DONE, FILLING_DIFFERS, FILLING_UNPROVEN, FILLING_GIVEN_UP };
+enum filling_outcome { FILLING_GOES_ON, FILLING_DONE, FILLING_DIFFERS, FILLING_UNPROVEN, FILLING_LESS, FILLING_GIVEN_UP };
 
 /* What all fillings share. One thread. sink.view is never called. options->limits: for all of them together; zeros: FILLER_... */
 struct filler;

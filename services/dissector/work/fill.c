@@ -9,7 +9,7 @@
 
 #define ADVANCE_EVERY 256u              /* batches between two looks at whether to stop */
 #define BUCKETS_LEAST 64u
-#define DISORDER_NS INT64_C(10000000000) /* by which a packet may be older than one that was read before it */
+#define DISORDER_NS INT64_C(10000000000) /* by which a packet may be older than its view's first; where a teller's is older still, its filling is refused (FILLING_LESS) */
 #define NOTHING_NS INT64_C(1)           /* a window in which nothing is: 1970 */
 #define MEMORY_PART 4u /* of what entries may have in memory: the first dissection's are there, too */
 
@@ -164,7 +164,7 @@ static void end(struct fill *f, uint32_t number)
         f->counts->connections++;
         f->counts->bytes += bytes;
     }
-    f->counts->refused += filling_contradicted(filling) > 0 || outcome == FILLING_UNPROVEN;
+    f->counts->refused += filling_contradicted(filling) > 0 || outcome == FILLING_UNPROVEN || outcome == FILLING_LESS;
     f->counts->given_up += outcome == FILLING_GIVEN_UP || outcome == FILLING_GOES_ON;
     filling_free(filling);
     f->fillings[number] = NULL;

@@ -16,7 +16,7 @@ struct fill_options {
 };
 struct fill_counts {
     uint64_t connections, bytes;        /* filled, and with how many bytes of other views */
-    uint64_t refused;                   /* connections with views that contradict each other, or that nothing proves the same; others may have filled them */
+    uint64_t refused;                   /* connections with views that contradict each other, or that nothing proves the same, or of which less came the second time; others may have filled them */
     uint64_t given_up;                  /* for want of memory */
     uint64_t unread;                    /* because an input cannot be read twice (a pipe) */
 };

@@ -12,7 +12,7 @@ enum { TRANSPORT_TCP = 6 };
 #define SKEW_NS_MAX INT64_C(60000000000) /* between clocks of nodes whose views have the same addresses and initial sequence numbers */
 #define NEIGHBOURS_MAX 64u /* views compared with each one of its kind: more copies of a packet than any path makes */
 
-struct node { uint32_t parent, next, last; bool maybe_copy; };      /* a set of views: the chain from its root */
+struct node { uint32_t parent, next, last, count; bool maybe_copy; }; /* a set of views: the chain from its root, which knows how many they are */
 struct fate { uint64_t connection; bool tells, maybe_copy, filled; uint32_t first_seen, seen_count; /* in seen[]: 0 for a view that is alone */ };
 struct seen { struct tuple tuple; uint32_t node, zero; uint64_t point, given; };
 struct filling { uint32_t first, count; };                          /* in members[] */
@@ -38,9 +38,11 @@ static uint32_t root_of(struct views *v, uint32_t i)
 
 static bool overlap(const struct view *a, const struct view *b) { return a->first_ns <= b->last_ns && b->first_ns <= a->last_ns; }
 
-/* One member of each point. */
+/* One member of each point, and no more of them than are dissected together: else the time grew with the square of what a capture makes up. */
 static bool may_join(const struct views *v, uint32_t a, uint32_t b)
 {
+    if (v->nodes[a].count + v->nodes[b].count > FILLING_VIEWS_MAX)
+        return false;
     for (uint32_t i = a; i != UINT32_MAX; i = v->nodes[i].next)
         for (uint32_t k = b; k != UINT32_MAX; k = v->nodes[k].next)
             if (v->list[i].view.point == v->list[k].view.point)
@@ -56,6 +58,7 @@ static void join(struct views *v, uint32_t i, uint32_t k)
     v->nodes[v->nodes[a].last].next = b;
     v->nodes[a].last = v->nodes[b].last;
     v->nodes[b].parent = a;
+    v->nodes[a].count += v->nodes[b].count;
 }
 
 /* The two ends in one order, whoever the client is. */
@@ -200,7 +203,6 @@ static void note_filling(struct views *v, uint32_t root, uint32_t teller)
     }
     if (!wanted)
         return;
-    filling.count = filling.count < FILLING_VIEWS_MAX ? filling.count : FILLING_VIEWS_MAX;
     v->members_count = filling.first + filling.count;
     v->fillings[v->fillings_count++] = filling;
 }
@@ -265,7 +267,7 @@ static int join_all(struct views *v)
         return -ENOMEM;
     for (uint32_t i = 0; i < v->count; i++) {
         order[i] = i;
-        v->nodes[i] = (struct node){ .parent = i, .next = UINT32_MAX, .last = i };
+        v->nodes[i] = (struct node){ .parent = i, .next = UINT32_MAX, .last = i, .count = 1 };
     }
     if (have_several_points(v)) {
         qsort_r(order, v->count, sizeof *order, by_ends, (void *)(uintptr_t)v->list);

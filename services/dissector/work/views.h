@@ -1,7 +1,7 @@
 /* Which views are one connection, and which of them tells of it. A view is what one observation point (node, interface) saw of a connection; packets pass several.
  *
  * Same innermost five-tuple, other point, spans that overlap (or both initial sequence numbers equal, where clocks differ) and no initial sequence number that differs: one connection. Different tuples (address translation): one only where both initial sequence numbers are known,
- * equal, and the spans overlap; where just the client's is known to both: two, and both may be copies. Never two views of one point. Of each connection the view with most payload tells; what the others gave is left out. */
+ * equal, and the spans overlap; where just the client's is known to both: two, and both may be copies. Never two views of one point, and never more than FILLING_VIEWS_MAX: further ones are connections of their own. Of each connection the view with most payload tells; what the others gave is left out. */
 #ifndef DISSECTOR_WORK_VIEWS_H
 #define DISSECTOR_WORK_VIEWS_H
 #include "services/dissector/engine/shard.h"

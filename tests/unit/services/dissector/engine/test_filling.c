@@ -126,6 +126,9 @@ static void fill_packet(uint32_t view, uint32_t i, struct shard_packet *ret, uin
         copy[0] ^= 1;
 }
 
+static uint32_t passed_over = UINT32_MAX; /* a packet of the teller that the second dissection does not see */
+static bool is_read(const struct filling *filling, const uint32_t *order, uint32_t view, uint32_t i) { return !filling || view != order[0] || i != passed_over; }
+
 /* All packets that were seen, in the order of time: to the shard, or where there is a filling, to that. order[]: the view of each number. */
 static void pass(struct shard *shard, struct filling *filling, const uint32_t *order)
 {
@@ -134,7 +137,7 @@ static void pass(struct shard *shard, struct filling *filling, const uint32_t *o
         uint32_t view = UINT32_MAX;
         int64_t least = INT64_MAX;
         for (uint32_t v = 0; v < sights_count; v++) {
-            while (at[v] < talk.count && sights[v].lost[at[v]])
+            while (at[v] < talk.count && (sights[v].lost[at[v]] || !is_read(filling, order, v, at[v])))
                 at[v]++;
             int64_t time_ns = at[v] * STEP_NS + sights[v].delay_ns;
             if (at[v] < talk.count && time_ns < least) {
@@ -330,6 +333,56 @@ static void the_other_ones_fill(void **state)
     assert_true(is_whole(&second, 20));
 }
 
+/* Sends a packet once more. */
+static void repeat(uint32_t at)
+{
+    struct packet *p = &talk.packets[at];
+    assert_true(++talk.count < PACKETS_MAX);
+    memmove(p + 1, p, (talk.count - 1 - at) * sizeof *p);
+    p->data = malloc(p->size);
+    assert_non_null(p->data);
+    memcpy(p->data, p[1].data, p->size);
+}
+
+static void one_that_contradicts_itself_is_out_once(void **state)
+{
+    (void)state;
+    uint32_t at = 20;
+    make_talk(20, 9, true);
+    sights_count = 3;
+    while (talk.packets[at].size < 50)
+        at++;
+    repeat(at);
+    sights[0].lost[at] = sights[0].lost[at + 1] = sights[2].lost[at + 1] = true;
+    sights[1].flip = at + 1;
+    for (uint32_t i = at + 10; i < talk.count; i += 4)
+        sights[1].lost[i] = sights[2].lost[i] = true;
+    sights[1].delay_ns = 10000;
+    sights[2].delay_ns = 3 * STEP_NS / 2; /* behind both */
+    assert_int_equal(run(), FILLING_DONE);
+    assert_int_equal(first.views[0].point, 1);
+    assert_true(is_whole(&second, 20));
+}
+
+/* Passed over, because its time is far from the others', or changed since. */
+static void what_the_first_had_and_the_second_has_not_is_refused(void **state)
+{
+    (void)state;
+    make_talk(20, 13, true);
+    sights_count = 2;
+    sights[1].delay_ns = 20000;
+    for (uint32_t i = 40; i < talk.count; i += 7)
+        sights[0].lost[i] = talk.packets[i].size > 0;
+    for (uint32_t i = 42; i < talk.count; i += 3)
+        sights[1].lost[i] = !sights[0].lost[i];
+    assert_int_equal(run(), FILLING_DONE);
+    assert_int_equal(first.views[0].point, 1);
+    for (passed_over = 4; passed_over < 60; passed_over++)
+        if (talk.packets[passed_over].size > 0 && !sights[0].lost[passed_over])
+            assert_int_equal(run(), FILLING_LESS);
+    passed_over = UINT32_MAX;
+}
+
 static void what_nothing_proves_the_same_is_refused(void **state)
 {
     (void)state;
@@ -435,6 +488,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_one_has_is_whole), cmocka_unit_test(from_the_middle), cmocka_unit_test(what_all_lost_is_a_gap), cmocka_unit_test(a_byte_that_differs_is_refused), cmocka_unit_test(the_other_ones_fill),
+        cmocka_unit_test(one_that_contradicts_itself_is_out_once), cmocka_unit_test(what_the_first_had_and_the_second_has_not_is_refused),
         cmocka_unit_test(what_nothing_proves_the_same_is_refused), cmocka_unit_test(each_side_by_another_way), cmocka_unit_test(times_are_the_teller_s), cmocka_unit_test(what_a_capture_cut_off_is_filled),
         cmocka_unit_test(who_asks_for_too_much_is_given_up), cmocka_unit_test(too_many_views_or_connections_are_refused),
     };

@@ -36,8 +36,30 @@ static void a_point_keeps_its_first_name(void **state)
     input_names_free(&all);
 }
 
+static void the_least_points_stay_in_whatever_order_they_come(void **state)
+{
+    (void)state;
+    const uint32_t all = INPUT_NAMES_MAX + 3001; /* 7919 has no factor in common with it: steps of that length pass through all */
+    for (unsigned turn = 0; turn < 3; turn++) {
+        struct input_names names = { 0 };
+        for (uint32_t i = 0; i < all; i++) {
+            uint32_t point = turn == 0 ? i : turn == 1 ? all - 1 - i : (uint32_t)(i * UINT64_C(7919) % all);
+            char name[16];
+            snprintf(name, sizeof name, "veth%u", (unsigned)point);
+            assert_int_equal(input_names_add(&names, point, name), 0);
+        }
+        assert_int_equal(names.count, INPUT_NAMES_MAX);
+        for (uint32_t point = 0; point < all; point++) {
+            char name[16];
+            snprintf(name, sizeof name, "veth%u", (unsigned)point);
+            assert_string_equal(input_names_find(&names, point), point < INPUT_NAMES_MAX ? name : "");
+        }
+        input_names_free(&names);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(a_point_keeps_its_first_name) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(a_point_keeps_its_first_name), cmocka_unit_test(the_least_points_stay_in_whatever_order_they_come) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

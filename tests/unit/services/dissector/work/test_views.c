@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include "services/dissector/engine/conversation.h"
+#include "services/dissector/engine/filling.h"
 #include "services/dissector/work/views.h"
 
 /* Shard and number name a view; client port 1000 unless said. */
@@ -250,12 +251,43 @@ static void who_gave_what_is_said(void **state)
     input_names_free(&names);
 }
 
+/* A capture can make up as many views of one connection as it likes. */
+static void a_connection_has_so_many_views_and_no_more(void **state)
+{
+    (void)state;
+    enum { COUNT = 3 * FILLING_VIEWS_MAX + 8 };
+    struct run_view list[COUNT];
+    for (unsigned turn = 0; turn < 3; turn++) {
+        struct views *views;
+        uint32_t members, told = 0;
+        for (uint32_t i = 0; i < COUNT; i++) {
+            uint32_t k = turn == 0 ? i : turn == 1 ? COUNT - 1 - i : i * 7 % COUNT;
+            list[i] = with_isn(view(k, k + 1, k, 1000, 100), 5, 6, turn == 2 ? BOTH : VIEW_CLIENT_ISN);
+            list[i].view.missing_bytes = 1;
+        }
+        assert_int_equal(views_new(list, COUNT, &views), 0);
+        assert_int_equal(views_left_out(views), COUNT - 4);
+        assert_int_equal(views_fillings(views), 4);
+        for (uint32_t i = 0; i < COUNT; i++) {
+            assert_int_equal(fate(views, &list[i]).tells, list[i].number % FILLING_VIEWS_MAX == 0); /* the first of each 64 */
+            told += fate(views, &list[i]).tells;
+        }
+        assert_int_equal(told, 4);
+        for (uint32_t i = 0; i < 4; i++) {
+            (void)views_filling(views, i, &members);
+            assert_true(members == FILLING_VIEWS_MAX || members == 8);
+        }
+        views_free(views);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(most_payload_tells), cmocka_unit_test(one_point_never_has_two), cmocka_unit_test(times_and_numbers_must_agree),
         cmocka_unit_test(translated_ones_need_both_numbers), cmocka_unit_test(connections_are_numbered_as_they_come), cmocka_unit_test(all_views_are_listed),
         cmocka_unit_test(what_lacks_something_is_dissected_again), cmocka_unit_test(clocks_may_differ_where_the_handshake_is_the_same), cmocka_unit_test(who_gave_what_is_said),
+        cmocka_unit_test(a_connection_has_so_many_views_and_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
