@@ -1,13 +1,11 @@
 #!/bin/bash
-# `dissector --input` beside `tshark -T fields` with the same fields, on generated captures, each on the first CPU alone; then one worker beside two, with the files between the stages.
-#   RUNS=3  WORKER_RUNS=9 (a pair takes seconds, and its ratio is of wall times)  CALLS=473000 (of HTTP; DNS and the mixed one are made in proportion)
-# Appends to $RESULTS: dissect KIND TOOL RUN SECONDS CPU_SECONDS PEAK_MIB PACKETS LINES; workers STAGE N RUN SECONDS ITEMS; query LEAST MEDIAN GREATEST CPU ROWS LOOKED MORE EXPRESSION;
-# query conjunctions HOW_MANY MS EXPRESSION MS EXPRESSION CPU CPU (the slowest with rows, and without; the most CPU). The captures are in the page cache.
+# `dissector --input` beside `tshark -T fields` with the same fields, on generated captures, each on the first CPU alone.
+#   RUNS=3  CALLS=473000 (of HTTP; DNS and the mixed one are made in proportion)
+# Appends to $RESULTS: dissect KIND TOOL RUN SECONDS CPU_SECONDS PEAK_MIB PACKETS LINES. The captures are in the page cache.
 . "$(dirname "$0")/bench.sh"
 need_command tshark
-need_built "$BIN/dissector" "$TOOLS/calls" "$TOOLS/cpu_run" "$TOOLS/dissect_stages" "$TOOLS/database_bench" "$TOOLS/query_bench"
+need_built "$BIN/dissector" "$TOOLS/calls" "$TOOLS/cpu_run"
 RUNS=${RUNS:-3}
-WORKER_RUNS=${WORKER_RUNS:-9}
 CALLS=${CALLS:-473000}
 declare -A PACKETS
 made() { # KIND CALLS
@@ -48,18 +46,3 @@ for ((run = 1; run <= RUNS; run++)); do
     one_kind dns $run DNS $our_dns dns "${dns_fields[@]}"
     one_kind mixed $run HTTP,DNS $our_http,$our_dns 'http or dns' "${http_fields[@]}" "${dns_fields[@]}"
 done
-
-# The three stages through files, as the work queue deals them out: the HTTP capture in 16 pieces of equal length.
-editcap -c $((PACKETS[http] / 16 + 1)) "$WORK/http.pcap" "$WORK/piece.pcap"
-pieces=("$WORK"/piece_*.pcap)
-for ((run = 1; run <= WORKER_RUNS; run++)); do
-    for workers in $((1 + run % 2)) $((2 - run % 2)); do
-        "$TOOLS/dissect_stages" "$workers" "$WORK" "${pieces[@]}" >"$WORK/stages" || fail "dissect_stages $workers"
-        while read -r stage seconds entries; do printf 'workers\t%s\t%s\t%s\t%s\t%s\n' "$stage" "$workers" "$run" "$seconds" "$entries"; done <"$WORK/stages" | tee -a "$RESULTS"
-    done
-done
-rm -f "${pieces[@]}" "$WORK"/*.pcap
-
-"$TOOLS/database_bench" --entries 1000000 --folder "$WORK" --format sqlite --dns 5 --keep >"$WORK/made" || fail "database_bench"
-databases=("$WORK"/*.sqlite)
-"$TOOLS/query_bench" "${databases[0]}" 21 | sed 's/^/query\t/' | tee -a "$RESULTS"

@@ -10,7 +10,9 @@ spread() { sort -g | awk -v f="$1" '{ v[NR] = $1 } END { if (!NR) { print "-"; e
 pick() { awk -F'\t' -v kind="$1" -v a="$2" -v b="$3" -v c="$4" '$1 == kind && $2 == a && (b == "" || $3 == b) && $c != "-" { print $c }' "$results"; }
 # Parts that were not measured now stay as they are: kept PART prints the old page's, marks and all.
 kept() { [ ! -f docs/benchmarks.md ] || awk -v mark="<!-- $1 -->" '$0 == mark { on = 1 } $0 ~ /^<!-- .* -->$/ && $0 != mark { on = 0 } on' docs/benchmarks.md; }
-measured() { echo "Measured on $(date -u +%Y-%m-%d) at $(git rev-parse --short HEAD 2>/dev/null || echo '?')$(git diff --quiet HEAD -- lib services cli 2>/dev/null || echo ' with changes'); least / median / greatest of $runs interleaved runs."; }
+# shellcheck disable=SC2120 # who sources this gives it
+measured() { # [RUNS]
+    echo "Measured on $(date -u +%Y-%m-%d) at $(git rev-parse --short HEAD 2>/dev/null || echo '?')$(git diff --quiet HEAD -- lib services cli 2>/dev/null || echo ' with changes'); least / median / greatest of ${1:-$runs} interleaved runs."; }
 runs=$(awk -F'\t' '$1 ~ /^(capture|dissect)$/ && $4 > n { n = $4 } $1 ~ /^(snapshot|export|filter)$/ && $3 > n { n = $3 } END { print n }' "$results")
 
 cat <<END
@@ -90,5 +92,5 @@ cat <<'END'
     sudo make bench                       # all of it; some minutes, on an otherwise idle machine
     sudo RUNS=5 SIZES=512 PARTS=capture tests/bench/run.sh
     sudo SIZE_MIB=4096 PARTS=snapshot tests/bench/run.sh
-    sudo PARTS=dissect tests/bench/run.sh # dissection and queries
+    sudo PARTS="dissect workers queries" tests/bench/run.sh # all of the dissector
 END

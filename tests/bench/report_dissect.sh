@@ -24,9 +24,18 @@ END
             echo "| $kind | $tool | $(pick_dissect $kind $tool 6 | spread %.2f) | $(awk -F'\t' -v k=$kind -v t=$tool '$1 == "dissect" && $2 == k && $3 == t { print $8 / $6 / 1000 }' "$results" | spread %.0f) | $(pick_dissect $kind $tool 7 | spread %.0f) | $([ $tool = tshark ] || ratios $kind $tool 6) |"
         done
     done
+    echo
+else
+    kept dissect
+fi
+if grep -q '^workers' "$results"; then
+    echo '<!-- workers -->'
+    echo '## Workers'
+    echo
+    measured "$(awk -F'\t' '$1 == "workers" && $4 > n { n = $4 } END { print n }' "$results")"
     cat <<END
 
-The stages as the work queue deals them out, through files: the HTTP capture in 16 pieces, by one thread and by two, one after the other and in turns (\`tests/tools/dissect_stages.c\`); seconds are wall time, of $(awk -F'\t' '$1 == "workers" && $4 > n { n = $4 } END { print n }' "$results") pairs of runs. Finalising is one item, with indexes.
+The stages as the work queue deals them out, through files: the HTTP capture in 16 pieces, by one thread and by two, one after the other and in turns (\`tests/tools/dissect_stages.c\`); seconds are wall time. Finalising is one item, with indexes.
 
 | stage | one worker | two workers | one / two, run by run |
 |---|---|---|---|
@@ -39,7 +48,7 @@ END
     echo "- finalising, thousand entries/s: $(awk -F'\t' '$1 == "workers" && $2 == "finalise" && $5 > 0 { print $6 / $5 / 1000 }' "$results" | spread %.0f)"
     echo
 else
-    kept dissect
+    kept workers
 fi
 if grep -q '^query' "$results"; then
     echo '<!-- query -->'
