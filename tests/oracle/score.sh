@@ -29,8 +29,13 @@ commands='{"COM_SLEEP":0,"COM_QUIT":1,"COM_INIT_DB":2,"COM_QUERY":3,"COM_FIELD_L
 # Names of DNS types and TLS cipher suites, from tshark's own tables: {name: number}.
 tables() {
     tshark -G values 2>/dev/null | awk -F'\t' -v types="$1/types" -v ciphers="$1/ciphers" '
-    $1 == "V" && $2 == "dns.qry.type" { sub(/ .*/, "", $4); printf "%s\t%d\n", $4, strtonum($3) >types }
-    $1 == "V" && $2 == "tls.handshake.ciphersuite" { printf "%s\t0x%04x\n", $4, strtonum($3) >ciphers }'
+    function number(text,   i, n) { # hexadecimal behind 0x; Debian'"'"'s awk has no strtonum
+        if (text !~ /^0[xX]/) return text + 0
+        for (i = 3; i <= length(text); i++) n = n * 16 + index("0123456789abcdef", tolower(substr(text, i, 1))) - 1
+        return n
+    }
+    $1 == "V" && $2 == "dns.qry.type" { sub(/ .*/, "", $4); printf "%s\t%d\n", $4, number($3) >types }
+    $1 == "V" && $2 == "tls.handshake.ciphersuite" { printf "%s\t0x%04x\n", $4, number($3) >ciphers }'
     jq -Rn '[inputs | split("\t") | {(.[0]): (.[1] | tonumber)}] | add + {"ANY": 255}' "$1/types" >"$1/types.json"
     jq -Rn '[inputs | split("\t") | {(.[0]): .[1]}] | add' "$1/ciphers" >"$1/ciphers.json"
 }
