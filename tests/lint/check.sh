@@ -157,6 +157,17 @@ check_tests() {
     done
 }
 
+# A protocol is in four places: its file, the registry, a golden capture and a fuzz target. Of whole connections the engine tells: its target is fuzz_shard.c, and every capture has some.
+check_protocols() {
+    local folder=services/dissector/protocols line name
+    grep -snoE '&protocol_[a-z0-9_]+' $folder/registry.c | tr ':' ' ' | while read -r line name; do
+        name=${name#&protocol_}
+        grep -rqE --include='*.c' "^const struct protocol protocol_$name = .*\.connection = true" $folder && continue
+        [ -e "tests/fuzz/fuzz_$name.c" ] || echo "$folder/registry.c:$line: untested: protocol $name has no fuzz target tests/fuzz/fuzz_$name.c"
+        grep -qsE "^$name(_| |\$)" tests/golden/LIST || echo "$folder/registry.c:$line: untested: protocol $name has no golden capture: a line $name or ${name}_... in tests/golden/LIST"
+    done
+}
+
 check_text() {
     sources | xargs -r grep -nP '\t' | sed -E 's/^([^:]*:[0-9]+):.*/\1: text: tab/'
     texts | xargs -r grep -nP '[ \t]+$' | sed -E 's/^([^:]*:[0-9]+):.*/\1: text: space at the end of the line/'
@@ -182,7 +193,7 @@ check_scripts() {
     done
 }
 
-found=$({ check_includes; check_lengths; check_calls; check_tests; check_text; check_scripts; } | sort -u -t: -k1,1 -k2,2n -k3)
+found=$({ check_includes; check_lengths; check_calls; check_tests; check_protocols; check_text; check_scripts; } | sort -u -t: -k1,1 -k2,2n -k3)
 [ -z "$found" ] && exit 0
 printf '%s\n' "$found"
 exit 1

@@ -84,6 +84,28 @@ case_of none lib/units/y.c 'int y;\n'
 echo lib/units/x.c >"$work/lists/untested.txt"
 case_of untested lib/units/x.c 'int x;\n'
 case_of untested tests/fuzz/fuzz_z.c 'int z;\n'
+protocol_x() { # the other places of a protocol
+    mkdir -p "$work/tree/services/dissector/protocols" "$work/tree/tests/fuzz/seeds/x" "$work/tree/tests/golden"
+    for place; do
+        case $place in
+        target) echo 'int x;' >"$work/tree/tests/fuzz/fuzz_x.c"; echo x >"$work/tree/tests/fuzz/seeds/x/0" ;;
+        golden) printf '# x\nxy\nx_1 --option\n' >"$work/tree/tests/golden/LIST" ;;
+        other) printf '# x\nxy\n' >"$work/tree/tests/golden/LIST" ;;
+        connection) echo 'const struct protocol protocol_x = { .name = "X", .connection = true };' >"$work/tree/services/dissector/protocols/x.c" ;;
+        esac
+    done
+}
+registry='const struct protocol *const protocols[] = {\n    &protocol_x,\n};\n'
+protocol_x target golden
+case_of none services/dissector/protocols/registry.c "$registry"
+protocol_x connection
+case_of none services/dissector/protocols/registry.c "$registry"
+protocol_x golden
+case_of untested services/dissector/protocols/registry.c "$registry"
+protocol_x target
+case_of untested services/dissector/protocols/registry.c "$registry"
+protocol_x target other
+case_of untested services/dissector/protocols/registry.c "$registry"
 case_of text services/a/x.c '\tx();\n'
 case_of text services/a/x.c 'int x; \n'
 case_of text services/a/x.c 'int x; // \0342\0200\0246\n'
