@@ -13,6 +13,40 @@
 #define RETRY_WAIT_NS (2 * UNITS_NS_PER_S)
 #define SNAPSHOTS_BUCKET "snapshots"
 
+static bool owner_alive(void *context, const char *instance)
+{
+    const struct service *service = context;
+    if (strcmp(instance, service->instance) == 0)
+        return false; /* what we have in hand is known by its lease: what is left is of an earlier life */
+    return service->store->driver->alive(service->store->state, instance);
+}
+
+/* A request that was accepted once and must be refused now (its snapshot was deleted while nobody had it in hand): its claim ends with it, or the name would be taken for ever. -EBUSY: another one has it in hand. */
+static int end_claim(struct dissection *dissection, const Tapeloop__V1__DissectEvent *event, const char *id)
+{
+    struct service *service = dissection->service;
+    uint64_t sequence = dissection->lease.message.sequence;
+    Tapeloop__V1__Claim about = TAPELOOP__V1__CLAIM__INIT;
+    wire_auto Tapeloop__V1__Claim *before = NULL, *record = NULL;
+    struct claim *claim = NULL;
+    enum claim_outcome outcome = CLAIM_STALE;
+    int r = dissection->place.key[0] ? claim_read(service->bus, SERVICE_BUCKET, dissection->place.key, &before, NULL) : -ENOENT;
+    if (r == -ENOENT || (r == 0 && (!claim_is_open(before) || before->stream_sequence != sequence)))
+        return 0;
+    if (r < 0)
+        return r;
+    const struct claim_wish wish = { .bucket = SERVICE_BUCKET, .name = dissection->place.key, .instance = service->instance, .sequence = sequence, .digest = before->request_digest, .about = &about };
+    r = claim_take(service->bus, &wish, owner_alive, service, &outcome, &claim, &record);
+    if (r == 0 && outcome == CLAIM_BUSY)
+        r = -EBUSY;
+    if (r == 0 && claim)
+        r = claim_end(claim, event->state, &event->base, id);
+    claim_free(claim);
+    if (r == 0)
+        (void)workplace_clear(&dissection->place);
+    return r;
+}
+
 /* The same refusal has the same id, however often the message comes. Acknowledges only what was said. */
 static void refuse(struct dissection *dissection, const char *reason)
 {
@@ -25,12 +59,14 @@ static void refuse(struct dissection *dissection, const char *reason)
     if (event) {
         event->attempts = 1;
         events_id(event, message->sequence, id);
-        r = events_publish(dissection->service, event, id, message->sequence);
+        r = end_claim(dissection, event, id);
+        if (r == 0)
+            r = events_publish(dissection->service, event, id, message->sequence);
     }
     if (r == 0)
         r = bus_job_done(message);
     if (r < 0)
-        (void)bus_job_again(message, RETRY_WAIT_NS);
+        (void)bus_job_again(message, r == -EBUSY ? BUSY_WAIT_NS : RETRY_WAIT_NS);
     service_count(dissection->service, "request", true, 0);
 }
 
@@ -96,14 +132,6 @@ static int prepare(struct dissection *dissection, char *error)
     wire_free(dissection->snapshot); /* the plan has what is needed of it */
     dissection->snapshot = NULL;
     return r;
-}
-
-static bool owner_alive(void *context, const char *instance)
-{
-    const struct service *service = context;
-    if (strcmp(instance, service->instance) == 0)
-        return false; /* what we have in hand is known by its lease: what is left is of an earlier life */
-    return service->store->driver->alive(service->store->state, instance);
 }
 
 /* A dissection that is ready in its claim and gone from the store (its snapshot was deleted): the name is free. */

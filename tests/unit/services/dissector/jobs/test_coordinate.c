@@ -300,6 +300,32 @@ static void a_snapshot_that_is_deleted_meanwhile_ends_it(void **state)
     assert_non_null(strstr(rig_await(&on, "failed", "late", 0)->reason, "was deleted"));
 }
 
+/* Its snapshot was deleted while nobody had the request in hand: who takes it next can only refuse it, and its claim must not stay open for ever. */
+static void a_request_that_lost_its_snapshot_leaves_its_name(void **state)
+{
+    (void)state;
+    char path[512];
+    Tapeloop__V1__Claim *claim = NULL;
+    rig_snapshot(&on, "orphaned", 3);
+    atomic_store(&fake.hold, true);
+    rig_ask(&on, "{\"snapshot\":\"orphaned\",\"name\":\"orphan\"}");
+    support_wait(atomic_load(&fake.holding) > 0);
+    rig_stop(&first);
+    snprintf(path, sizeof path, "%s/orphaned", on.store);
+    support_remove_folder(path);
+    snprintf(path, sizeof path, "%s/.dissections/orphaned", on.store);
+    support_remove_folder(path);
+    atomic_store(&fake.hold, false);
+    rig_start(&first, &on, "first", 2);
+    assert_non_null(strstr(rig_await(&on, "failed", "orphan", 0)->reason, "there is no snapshot"));
+    assert_int_equal(claim_read(on.bus, SERVICE_BUCKET, "orphaned/orphan", &claim, NULL), 0);
+    assert_string_equal(claim->state, "failed");
+    wire_free(claim);
+    rig_snapshot(&on, "orphaned", 2); /* a new one of that name */
+    rig_ask(&on, "{\"snapshot\":\"orphaned\",\"name\":\"orphan\"}");
+    assert_int_equal(rig_await(&on, "ready", "orphan", 0)->packets, 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +336,7 @@ int main(void)
         cmocka_unit_test_setup(a_deleted_one_can_be_made_anew, reset),
         cmocka_unit_test_setup(what_went_with_its_snapshot_is_forgotten, reset),
         cmocka_unit_test_setup(how_far_items_are_is_told, reset), cmocka_unit_test_setup(an_item_that_kills_its_workers_is_given_up, reset), cmocka_unit_test_setup(a_snapshot_that_is_deleted_meanwhile_ends_it, reset),
+        cmocka_unit_test_setup(a_request_that_lost_its_snapshot_leaves_its_name, reset),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
