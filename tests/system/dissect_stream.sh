@@ -62,6 +62,23 @@ wait_for 20 "the end behind three lines" done_by_itself
 exec 9>&-
 [ "$(lines three)" = 3 ] || fail "$(lines three) lines, not 3"
 
+# Whoever is asked to stop stops, also while the pipe has not said a word, and where nothing is streamed.
+for words in "--stream" "--workers 1" "--workers 2"; do
+    ln -sf pipe "$WORK/stdin"
+    # shellcheck disable=SC2086 # words
+    TMPDIR=$WORK "$BIN/dissector" --input - $words <"$WORK/stdin" >"$WORK/silent.out" 2>"$WORK/silent.err" &
+    PID_OF[silent]=$!
+    PIDS+=("$!")
+    exec 9>"$WORK/pipe"
+    catches_it() { (( 0x$(awk '/^SigCgt/ { print $2 }' "/proc/${PID_OF[silent]}/status") & 0x4000 )); } # SIGTERM
+    wait_for 20 "a dissector that listens to signals" catches_it
+    kill -TERM "${PID_OF[silent]}"
+    stopped() { ! alive "${PID_OF[silent]}"; }
+    wait_for 20 "the end of $words with a silent pipe" stopped
+    exec 9>&-
+    [ -z "$(find "$WORK" -name 'dissector.??????')" ] || fail "$words left its work folder"
+done
+
 "$BIN/dissector" --input "$capture" --stream --format sqlite --output "$WORK/x.sqlite" 2>"$WORK/err" && fail "a database was streamed"
 grep -q 'leave out --stream' "$WORK/err" || fail "$(cat "$WORK/err")"
 say "passed: $compared lines, $early of $all before the pipe's end"

@@ -122,12 +122,17 @@ static int begin(struct input_reader *r)
 
 int input_open(const struct input *input, uint32_t number, struct input_reader **ret, char *error)
 {
+    return input_open_waiting(input, number, NULL, NULL, ret, error);
+}
+
+int input_open_waiting(const struct input *input, uint32_t number, bool (*wait)(void *context, int fd), void *context, struct input_reader **ret, char *error)
+{
     struct input_reader *r = calloc(1, sizeof *r);
     if (!r) {
         snprintf(error, INPUT_ERROR_TEXT_MAX, "out of memory");
         return -ENOMEM;
     }
-    *r = (struct input_reader){ .input = input, .number = number, .greatest_ns = INT64_MIN, .from_ns = INT64_MIN, .to_ns = INT64_MAX, .source = { .fd = -1 } };
+    *r = (struct input_reader){ .input = input, .number = number, .greatest_ns = INT64_MIN, .from_ns = INT64_MIN, .to_ns = INT64_MAX, .source = { .fd = -1, .wait = wait, .wait_context = context } };
     if (input->from_ns != 0 || input->to_ns != 0) {
         r->from_ns = input->from_ns;
         r->to_ns = input->to_ns;
@@ -338,12 +343,6 @@ int input_wake(struct input_reader *r, struct input_packet *packets, uint32_t co
     }
     r->content = content;
     return 0;
-}
-
-void input_on_wait(struct input_reader *reader, bool (*wait)(void *context, int fd), void *context)
-{
-    reader->source.wait = wait;
-    reader->source.wait_context = context;
 }
 
 void input_close(struct input_reader *reader)

@@ -37,10 +37,10 @@ struct input_counters {
 struct input_reader;
 /* number: place.input. input is borrowed until input_close. A file that is there but holds nothing readable opens, and has a problem. -ENOENT and others: the file cannot be opened; -ENOMEM; with a sentence in error. */
 int input_open(const struct input *input, uint32_t number, struct input_reader **ret, char *error);
+/* The same where reading may have to wait, from the first bytes on: see input_merge_on_wait (merge.h). wait may be NULL. */
+int input_open_waiting(const struct input *input, uint32_t number, bool (*wait)(void *context, int fd), void *context, struct input_reader **ret, char *error);
 /* Up to `most` packets (at least one, unless the input is over); 0: the input is over; -ENOMEM; -EIO and others: the file cannot be read (input_problem says it). A window's other packets are left out. */
 int input_next(struct input_reader *reader, struct input_packet *packets, uint32_t most);
-/* As input_merge_on_wait (merge.h). */
-void input_on_wait(struct input_reader *reader, bool (*wait)(void *context, int fd), void *context);
 /* A sentence without the file's name, or NULL where nothing has been wrong so far. Packets of a link type that lib/packet does not know are given out like others; at the end of the input the sentence counts them. */
 const char *input_problem(const struct input_reader *reader);
 const struct input_counters *input_counters(const struct input_reader *reader);

@@ -178,14 +178,13 @@ static int open_one(struct input_merge *m, uint32_t input)
     head->input = input;
     head->at = head->count = 0;
     head->resting = head->holds = false;
-    int r = input_open(&m->plan->inputs[input], input, &head->reader, error);
+    int r = input_open_waiting(&m->plan->inputs[input], input, m->wait, m->wait_context, &head->reader, error);
     if (r < 0) {
         free(head);
         if (r != -ENOMEM)
             tell(m, input, error);
         return r == -ENOMEM ? r : 0;
     }
-    input_on_wait(head->reader, m->wait, m->wait_context);
     m->streams += input_is_stream(head->reader);
     if (m->streams > INPUT_MERGE_STREAMS_MAX) {
         close_head(m, head);

@@ -182,7 +182,7 @@ static int begin_frame(struct input_source *s)
 
 int input_source_open(const char *path, struct input_source *ret)
 {
-    *ret = (struct input_source){ .fd = -1 };
+    *ret = (struct input_source){ .fd = -1, .wait = ret->wait, .wait_context = ret->wait_context };
     bool standard_input = strcmp(path, "-") == 0;
     struct stat st;
     ret->fd = standard_input ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);

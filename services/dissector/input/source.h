@@ -22,7 +22,7 @@ struct input_source {
     uint8_t *packed_buffer;             /* of a pipe that carries a frame */
     uint64_t read;                      /* bytes of a pipe */
 };
-/* path "-": standard input, which stays open. *ret may be closed after a failure too. -errno, -ENOMEM. */
+/* path "-": standard input, which stays open. *ret holds wait and its context already; it may be closed after a failure too. -errno, -ENOMEM. */
 int input_source_open(const char *path, struct input_source *ret);
 /* Makes more of it stand behind what is left, at least `needed` bytes together if there are so many (PCAPNG_BLOCK_BYTES_MAX at most). Moves at and end: whatever was borrowed is gone. 1: there are more bytes than
  * before; 0: there is no more (problem says where that is not the file's end); -ENOMEM, -errno of reading. */

@@ -6,12 +6,12 @@
 #include <string.h>
 #include "mem/cleanup.h"
 #include "services/dissector/input/merge.h"
+#include "services/dissector/work/await.h"
 #include "services/dissector/work/counts.h"
 #include "services/dissector/work/engines.h"
 #include "services/dissector/work/finalise.h"
 #include "services/dissector/work/job.h"
 
-#define STOP_LOOK_MS 500                /* between two looks at whether to stop, while a pipe is silent */
 #define ADVANCE_EVERY 256u              /* batches between two looks at whether to stop: some ten thousand packets */
 
 struct direct { const struct direct_options *options; struct finaliser *stream; const struct stage_progress *progress; int failed; bool stopped; struct decoder *decoder; struct input_merge *merge; struct engines *engines; struct shard_packet decoded[INPUT_BATCH_MAX]; };
@@ -42,20 +42,18 @@ static int take_batch(struct direct *d, const struct input_packet *packets, uint
     return r < 0 ? r : engines_packets(d->engines, d->decoded, count);
 }
 
-/* Before a stream has to wait for packets, its reader gets what there is. False: it shall end here. */
+/* Before a pipe's packets are waited for; a stream's reader first gets what there is. False: it shall end here. */
 static bool await_packets(void *context, int fd)
 {
     struct direct *d = context;
     struct pollfd input = { .fd = fd, .events = POLLIN };
     if (poll(&input, 1, 0) != 0)
         return true;
-    d->failed = finalise_stream_flush(d->stream);
-    while (d->failed == 0 && poll(&input, 1, STOP_LOOK_MS) <= 0)
-        if (!stage_advance(d->progress, 0, 0)) {
-            d->stopped = true;
-            return false;
-        }
-    return d->failed == 0;
+    if (d->stream)
+        d->failed = finalise_stream_flush(d->stream);
+    if (d->failed == 0)
+        d->stopped = !await_input(fd, d->progress);
+    return d->failed == 0 && !d->stopped;
 }
 
 /* That a stopped pipe ends inside a packet is no fault of its. */
@@ -74,8 +72,8 @@ static int read_all(struct direct *d)
     for (;;) {
         const struct input_packet *packets;
         int n = input_merge_next(d->merge, INPUT_BATCH_MAX, &packets);
-        if (n <= 0)
-            return d->failed ? d->failed : n;
+        if (n <= 0 || d->failed)
+            return d->failed ? d->failed : n < 0 ? n : d->stopped && !d->stream ? -ECANCELED : 0;
         int r = take_batch(d, packets, (uint32_t)n);
         if (r != 0)
             return r < 0 ? r : 0; /* a stream that has all it wants */
@@ -106,7 +104,7 @@ static int collect(const struct direct_options *o, const struct shard_options *s
     int r = decoder_new(&d.decoder);
     if (r == 0)
         r = input_merge_new(o->plan, tell_problem, &d, &d.merge);
-    if (r == 0 && stream)
+    if (r == 0)
         input_merge_on_wait(d.merge, await_packets, &d);
     if (r == 0)
         r = engines_new(0, SHARDS, shard_options, stream ? &sink : NULL, o->work_folder, o->memory ? o->memory : RUN_MEMORY_DEFAULT, &d.engines);

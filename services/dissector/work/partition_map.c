@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "services/dissector/work/await.h"
 #include "services/dissector/work/partition_format.h"
 
 #define ADVANCE_EVERY 64u               /* batches between two looks at whether to stop */
@@ -10,6 +11,8 @@ struct map {
     struct decoder *decoder;
     struct partition_writer *writer;
     const struct input *input;
+    const struct stage_progress *progress;
+    bool stopped;                       /* while a pipe was silent */
     int64_t first_ns;                   /* of the input's first packet */
     bool leaving;                       /* the input is over */
     int failed;
@@ -22,6 +25,13 @@ static void keep_left(void *context, const struct fragment *fragment)
     bool near_start = (uint64_t)fragment->time_ns - (uint64_t)m->first_ns <= (uint64_t)FRAGMENTS_TIMEOUT_NS || fragment->time_ns < m->first_ns;
     if (m->failed == 0 && (m->leaving || near_start))
         m->failed = partition_write_left(m->writer, fragment);
+}
+
+static bool await_packets(void *context, int fd)
+{
+    struct map *m = context;
+    m->stopped = !await_input(fd, m->progress);
+    return !m->stopped;
 }
 
 static int map_batch(struct map *m, const struct input_packet *packets, int count)
@@ -37,28 +47,28 @@ static int map_batch(struct map *m, const struct input_packet *packets, int coun
     return m->failed;
 }
 
-static int map_all(struct map *m, const struct stage_progress *progress)
+static int map_all(struct map *m)
 {
     struct input_packet packets[INPUT_BATCH_MAX];
     bool first = true;
     for (uint64_t batches = 0;; batches++) {
         int n = input_next(m->reader, packets, INPUT_BATCH_MAX);
         if (n <= 0)
-            return n;
+            return n == 0 && m->stopped ? -ECANCELED : n;
         m->first_ns = first ? packets[0].time_ns : m->first_ns;
         first = false;
         int r = map_batch(m, packets, n);
         if (r < 0)
             return r;
-        if (batches % ADVANCE_EVERY == 0 && !stage_advance(progress, input_position(m->reader), m->input->bytes))
+        if (batches % ADVANCE_EVERY == 0 && !stage_advance(m->progress, input_position(m->reader), m->input->bytes))
             return -ECANCELED;
     }
 }
 
-static int run(struct map *m, const struct stage_progress *progress, char *problem, char *error)
+static int run(struct map *m, char *problem, char *error)
 {
     fragments_on_left(decoder_fragments(m->decoder), keep_left, m);
-    int r = map_all(m, progress);
+    int r = map_all(m);
     if (r < 0 && r != -ECANCELED && input_problem(m->reader))
         snprintf(error, STAGE_ERROR_TEXT_MAX, "%.200s: %.250s", m->input->path, input_problem(m->reader));
     if (problem)
@@ -72,16 +82,16 @@ static int run(struct map *m, const struct stage_progress *progress, char *probl
 
 int partition_map(const struct input *input, uint32_t number, const char *path, const char *hidden_path, const struct stage_progress *progress, struct partition_map_counts *ret, char *problem, char *error)
 {
-    struct map m = { .input = input };
+    struct map m = { .input = input, .progress = progress };
     struct input_names names = { 0 };
     *error = 0;
-    int r = input_open(input, number, &m.reader, error);
+    int r = input_open_waiting(input, number, await_packets, &m, &m.reader, error);
     if (r == 0)
         r = decoder_new(&m.decoder);
     if (r == 0)
         r = partition_writer_new(path, hidden_path, number, input->node, input_is_packed(m.reader), &m.writer);
     if (r == 0)
-        r = run(&m, progress, problem, error);
+        r = run(&m, problem, error);
     if (r == 0)
         r = input_names_add_all(&names, input_interface_names(m.reader));
     if (r == 0)
