@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "mem/cleanup.h"
 #include "services/dissector/input/plan.h"
@@ -88,6 +89,18 @@ static void tell_result(const struct stage_result *result, const char *output)
     fputc('\n', stderr);
 }
 
+/* Under whatever name: the entries would take the place of the capture that they are of. */
+static bool output_is_input(const char *output, const struct input_plan *plan)
+{
+    struct stat out, in;
+    if (strcmp(output, "-") == 0 || stat(output, &out) < 0 || !S_ISREG(out.st_mode))
+        return false;
+    for (uint32_t i = 0; i < plan->count; i++)
+        if (stat(plan->inputs[i].path, &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+            return true;
+    return false;
+}
+
 int files_run(const struct dissector_options *o)
 {
     static struct stage_result result;
@@ -112,6 +125,10 @@ int files_run(const struct dissector_options *o)
     struct input_plan *plan MEM_CLEANUP(input_plan_free_p) = NULL;
     int r = input_plan_new(o->inputs.values, o->inputs.count, &plan, error);
     struct watcher watcher = { .plan = plan, .terminal = isatty(STDERR_FILENO) != 0, .started_ns = units_now_mono_ns() };
+    if (r == 0 && output_is_input(o->output, plan)) {
+        fprintf(stderr, "dissector: %s is read, it cannot be the --output, too: the capture would be lost\n", o->output);
+        return 2;
+    }
     if (r == 0)
         r = run_plan(o, o->fields.count ? &fields : NULL, plan, &watcher, &result, error);
     clear(&watcher);
@@ -119,6 +136,8 @@ int files_run(const struct dissector_options *o)
         fprintf(stderr, "dissector: stopped; nothing was written to %s\n", strcmp(o->output, "-") == 0 ? "standard output that is whole" : o->output);
         return 1;
     }
+    if (r == -EPIPE && strcmp(o->output, "-") == 0) /* its reader has seen enough, as of `| head` */
+        return 0;
     if (r < 0) {
         fprintf(stderr, "dissector: %s\n", error[0] ? error : strerror(-r));
         return r == -EINVAL ? 2 : 1;
