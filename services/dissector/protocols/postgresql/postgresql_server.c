@@ -68,7 +68,9 @@ static bool skip_failed(struct conversation *c, struct postgresql_server *server
     const struct message *request;
     server->failed = false;
     uint16_t group = server->group;
-    while (!synced && (request = conversation_oldest(c, KEY_IN_ORDER)) && POSTGRESQL_TAG_GROUP(request->tag) == group && extended(POSTGRESQL_TAG_KIND(request->tag))) {
+    uint32_t waiting, before = UINT32_MAX; /* each turn takes one away, or is the last: what this packet did not acknowledge it cannot answer, and it stays */
+    while (!synced && (waiting = conversation_unanswered(c)) < before && (request = conversation_oldest(c, KEY_IN_ORDER)) && POSTGRESQL_TAG_GROUP(request->tag) == group && extended(POSTGRESQL_TAG_KIND(request->tag))) {
+        before = waiting;
         synced = request->tag & POSTGRESQL_TAG_SYNCED;
         answer_begin(c, server, client, first);
         conversation_last(c, SIDE_SERVER, server->message, first + POSTGRESQL_HEADER);

@@ -497,6 +497,34 @@ static void test_strict(void **state)
     rig_free(rig);
 }
 
+/* A server whose packets do not acknowledge the request that they skip: an answer that cannot be one is no reason to look for it for ever. */
+static void test_skips_what_it_has_not_seen(void **state)
+{
+    (void)state;
+    struct talk t = { 0 }, *talk = &t;
+    log_in(talk);
+    struct rig *rig = rig_new(PORT, REDACT_ON);
+    for (size_t i = 0; i < t.count; i++)
+        rig_say(rig, t.lines[i].side, t.lines[i].data, (ssize_t)t.lines[i].size);
+    struct talk batch = { 0 }, error = { 0 };
+    talk = &batch;
+    parse_bind(talk, false);
+    C('H', "");
+    talk = &error;
+    S('E', "SERROR\0C42703\0Mno\0\0");
+    rig_say(rig, SIDE_CLIENT, batch.lines[0].data, (ssize_t)batch.lines[0].size);
+    uint32_t seen = rig->acked[SIDE_SERVER];
+    rig_say(rig, SIDE_CLIENT, batch.lines[0].data, (ssize_t)batch.lines[0].size);
+    rig->acked[SIDE_SERVER] = seen;
+    rig_say(rig, SIDE_SERVER, error.lines[0].data, (ssize_t)error.lines[0].size);
+    rig_say(rig, SIDE_SERVER, "Z\0\0\0\5I", 6);
+    rig_finish(rig);
+    assert_in_range(rig_count(rig), 3, 5); /* the log-in, the two, and what the server said without having been asked, as it looks */
+    assert_field(rig, 1, "error_code", "42703");
+    assert_alone(rig, rig_count(rig) - 1, "no_response");
+    rig_free(rig);
+}
+
 static void test_hostile(void **state)
 {
     (void)state;
@@ -524,6 +552,7 @@ int main(void)
         cmocka_unit_test(test_start), cmocka_unit_test(test_start_refused), cmocka_unit_test(test_simple_queries), cmocka_unit_test(test_extended_queries), cmocka_unit_test(test_failed_batch),
         cmocka_unit_test(test_copy), cmocka_unit_test(test_announcements), cmocka_unit_test(test_others), cmocka_unit_test(test_large), cmocka_unit_test(test_unanswered), cmocka_unit_test(test_gaps),
         cmocka_unit_test(test_middle_of_a_connection), cmocka_unit_test(test_strict), cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_skips_what_it_has_not_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
