@@ -4,7 +4,7 @@
 # Appends to $RESULTS: dissect KIND TOOL RUN SECONDS CPU_SECONDS PEAK_MIB PACKETS LINES. The captures are in the page cache.
 . "$(dirname "$0")/bench.sh"
 need_command tshark
-need_built "$BIN/dissector" "$TOOLS/calls" "$TOOLS/cpu_run"
+need_built "$BIN/dissector" "$TOOLS/calls" "$TOOLS/cpu_run" "$TOOLS/warm_memory"
 RUNS=${RUNS:-3}
 CALLS=${CALLS:-473000}
 declare -A PACKETS
@@ -27,6 +27,7 @@ our_dns=dns_id,dns_questions,dns_question_types,dns_response_code,dns_answers,dn
 timed() {
     local kind=$1 tool=$2 run=$3 output=$4
     shift 4
+    warmed
     "$TOOLS/cpu_run" --cpu 0 "$WORK/cost" "$@" >"$WORK/out" 2>"$WORK/err" || { cat "$WORK/err" >&2; fail "$*"; }
     printf 'dissect\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$kind" "$tool" "$run" "$(jq .wall "$WORK/cost")" "$(jq .cpu "$WORK/cost")" "$(jq '.rss_kib / 1024' "$WORK/cost")" "${PACKETS[$kind]}" \
         "$([ "$output" = - ] && wc -l <"$WORK/out" || echo -)" | tee -a "$RESULTS"

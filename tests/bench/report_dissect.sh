@@ -14,7 +14,7 @@ if grep -q '^dissect' "$results"; then
 Captures made from a seed (`tests/tools/calls.c`), in the page cache, each program on the first CPU alone: `http` is 473,000 HTTP/1.1 calls of 12 request and 8 response headers with small JSON bodies, 50 calls a connection; `dns`
 two thirds as many queries; `mixed` both, and as much again that is nobody's protocol. `ndjson` is `dissector --input FILE --protocols ... --fields ... --stream` with the fields that `tshark -n -Y FILTER -T fields` is asked for: times,
 addresses, methods, URLs, all headers and bodies, names and answers, as they come; `ndjson-sorted` the same in the order of time (without `--stream`: all entries are held until the end); `ndjson-all` and `sqlite` write every field in that order, with parsed parameters, cookies and places in the capture, the database with its indexes, zones and digest. All are redacted. tshark shows
-the headers as they stand, pairs with a display filter's single pass, and redacts nothing. CPU is user and system time of the whole process.
+the headers as they stand, pairs with a display filter's single pass, and redacts nothing. CPU is user and system time of the whole process. Before each run some memory is touched and given back (`tests/tools/warm_memory.c`): pages that this virtual machine had returned to its host cost the first program that takes them many times what they cost later.
 
 | capture | | CPU-seconds | thousand packets/CPU-second | peak MiB | tshark's CPU / this, run by run |
 |---|---|---|---|---|---|
@@ -36,14 +36,18 @@ if grep -q '^workers' "$results"; then
     cat <<END
 
 The stages as the work queue deals them out, through files: the HTTP capture in 16 pieces, by one thread and by two, one after the other and in turns (\`tests/tools/dissect_stages.c\`); seconds are wall time. Finalising is one item, with indexes.
+The last row is what this machine gives in the same minutes: two processes at once that share nothing but the machine, each with one worker and every other piece, instead of the two workers.
 
 | stage | one worker | two workers | one / two, run by run |
 |---|---|---|---|
 END
-    for stage in map+reduce finalise; do
-        figures() { awk -F'\t' -v s=$stage -v n="$1" '$1 == "workers" && $2 == s && $3 == n { print $5 }' "$results" | spread %.2f; }
-        echo "| $stage | $(figures 1) | $(figures 2) | $(awk -F'\t' -v s=$stage '$1 == "workers" && $2 == s { v[$3, $4] = $5; r[$4] } END { for (i in r) if (v[2, i] > 0) print v[1, i] / v[2, i] }' "$results" | spread %.2f) |"
-    done
+    stage_row() { # TITLE STAGE TWO
+        figures() { awk -F'\t' -v s="$1" -v n="$2" '$1 == "workers" && $2 == s && $3 == n { print $5 }' "$results" | spread %.2f; }
+        echo "| $1 | $(figures "$2" 1) | $(figures "$2" "$3") | $(awk -F'\t' -v s="$2" -v n="$3" '$1 == "workers" && $2 == s { v[$3, $4] = $5; r[$4] } END { for (i in r) if (v[n, i] > 0) print v[1, i] / v[n, i] }' "$results" | spread %.2f) |"
+    }
+    stage_row map+reduce map+reduce 2
+    stage_row finalise finalise 2
+    stage_row 'map+reduce, two processes' map+reduce apart
     echo
     echo "- finalising, thousand entries/s: $(awk -F'\t' '$1 == "workers" && $2 == "finalise" && $5 > 0 { print $6 / $5 / 1000 }' "$results" | spread %.0f)"
     echo

@@ -67,13 +67,13 @@ for words in "--stream" "--workers 1" "--workers 2"; do
     ln -sf pipe "$WORK/stdin"
     # shellcheck disable=SC2086 # words
     TMPDIR=$WORK "$BIN/dissector" --input - $words <"$WORK/stdin" >"$WORK/silent.out" 2>"$WORK/silent.err" &
-    PID_OF[silent]=$!
+    silent=$!
     PIDS+=("$!")
     exec 9>"$WORK/pipe"
-    catches_it() { (( 0x$(awk '/^SigCgt/ { print $2 }' "/proc/${PID_OF[silent]}/status") & 0x4000 )); } # SIGTERM
+    catches_it() { (( 0x$(awk '/^SigCgt/ { print $2 }' "/proc/$silent/status") & 0x4000 )); } # SIGTERM
     wait_for 20 "a dissector that listens to signals" catches_it
-    kill -TERM "${PID_OF[silent]}"
-    stopped() { ! alive "${PID_OF[silent]}"; }
+    kill -TERM "$silent"
+    stopped() { ! alive "$silent"; }
     wait_for 20 "the end of $words with a silent pipe" stopped
     exec 9>&-
     [ -z "$(find "$WORK" -name 'dissector.??????')" ] || fail "$words left its work folder"
