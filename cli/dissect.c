@@ -33,7 +33,7 @@ static const char *const redact_levels[] = { "on", "strict", "off", NULL };
 static const struct option rows[] = {
     { .name = "name", .letter = 'n', .type = OPTION_STRING, .field = FIELD(name), .value_name = "NAME", .fallback = DISSECTION_NAME_DEFAULT, .help = "Name of the dissection among those of its snapshot" },
     { .name = "where", .type = OPTION_STRING, .field = FIELD(where), .value_name = "EXPR", .help = "Keep only entries that the expression matches" },
-    { .name = "protocols", .letter = 'p', .type = OPTION_LIST, .field = FIELD(protocols), .value_name = "NAME", .help = "Keep only entries of this protocol (HTTP, DNS, ...); repeated, or several with commas between" },
+    { .name = "protocols", .letter = 'p', .type = OPTION_LIST, .field = FIELD(protocols), .value_name = "NAME", .help = "Keep only entries of this protocol (HTTP, DNS, ...), or of several with commas between" },
     { .name = "redact", .type = OPTION_CHOICE, .field = FIELD(redact), .value_name = "LEVEL", .fallback = "on", .choices = redact_levels,
       .help = "on takes secrets out of values, strict SQL literals and bodies too, off nothing" },
     { .name = "limit", .type = OPTION_UINT, .field = FIELD(limit), .value_name = "N", .fallback = "0", .help = "Keep the first N entries alone; 0 keeps all" },

@@ -8,7 +8,7 @@ static const char *const redact_levels[] = { "off", "on", "strict", NULL }; /* e
 
 static const struct option rows[] = {
     { .name = "input", .letter = 'i', .type = OPTION_LIST, .field = FIELD(inputs), .value_name = "FILE", .complete = "file",
-      .help = "dissect this and end: pcap, pcapng, a segment, a snapshot's or a tape's folder, - for standard input; repeated" },
+      .help = "dissect this and end: pcap, pcapng, a segment, a snapshot's or a tape's folder, - for standard input" },
     { .name = "output", .letter = 'o', .type = OPTION_STRING, .field = FIELD(output), .value_name = "FILE", .fallback = "-", .complete = "file",
       .help = "where the entries go with --input; - is standard output (ndjson alone)" },
     { .name = "format", .letter = 'f', .type = OPTION_CHOICE, .field = FIELD(format), .value_name = "FORMAT", .fallback = "ndjson", .choices = dissector_formats,
