@@ -11,8 +11,10 @@
 #include "mem/cleanup.h"
 #include "units/units.h"
 
+#define ID_BYTES 16u                    /* hex digits of tape.id */
+
 struct place { uint32_t lane; bool known; uint64_t next; };     /* next: the sequence that comes now */
-struct tape_feed { char folder[TAPE_FEED_PATH_MAX - 256]; struct place lanes[TAPE_FEED_LANES_MAX]; uint32_t lanes_count; uint64_t recycled; bool began; };
+struct tape_feed { char folder[TAPE_FEED_PATH_MAX - 256]; struct place lanes[TAPE_FEED_LANES_MAX]; uint32_t lanes_count; uint64_t recycled; bool began; char id[ID_BYTES]; /* of the tape; zeros: not known yet */ };
 
 int tape_feed_new(const char *tape, struct tape_feed **ret)
 {
@@ -40,6 +42,19 @@ static struct place *place_of(struct tape_feed *feed, uint32_t lane)
         return NULL;
     feed->lanes[feed->lanes_count] = (struct place){ .lane = lane };
     return &feed->lanes[feed->lanes_count++];
+}
+
+/* Sequences begin anew with a tape, as where somebody emptied its folder: all of the new one is read. */
+static void follow_tape(struct tape_feed *feed)
+{
+    char path[TAPE_FEED_PATH_MAX], id[ID_BYTES];
+    (void)snprintf(path, sizeof path, "%s/../tape.id", feed->folder);
+    mem_auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, id, sizeof id) != (ssize_t)sizeof id || memcmp(id, feed->id, sizeof id) == 0)
+        return;
+    if (feed->id[0])
+        feed->lanes_count = 0;
+    memcpy(feed->id, id, sizeof id);
 }
 
 /* Every lane's least sequence that is not behind its place, or (skip) the places behind all there is. */
@@ -98,6 +113,7 @@ int tape_feed_next(struct tape_feed *feed, struct tape_segment *ret)
     struct look looks[TAPE_FEED_LANES_MAX] = { 0 };
     struct tape_segment segment;
     bool found = false;
+    follow_tape(feed);
     int r = look_around(feed, looks);
     bool first_look = !feed->began;
     feed->began = true;

@@ -1,4 +1,5 @@
-/* The sealed segments of a node's own tape, as they come: in the order of sealing, each lane's without a hole; what was recycled before it was read is counted. One thread. */
+/* The sealed segments of a node's own tape, as they come: in the order of sealing, each lane's without a hole; what was recycled before it was read is counted.
+ * Goes on with another tape that takes the place of this one. One thread. */
 #ifndef DISSECTOR_LIVE_TAPE_FEED_H
 #define DISSECTOR_LIVE_TAPE_FEED_H
 #include <stdint.h>

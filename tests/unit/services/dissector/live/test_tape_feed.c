@@ -11,6 +11,7 @@
 #include "tests/support/nats_server.h"
 
 static char folder[64], segments[96];
+static uint64_t tape_id = 0xaa;
 
 static int setup(void **state)
 {
@@ -30,7 +31,7 @@ static void seal(uint32_t lane, uint64_t sequence, long second)
 {
     uint8_t head[SEGMENT_INDEX_HEADER_BYTES + SEGMENT_INDEX_RECORD_BYTES_MAX];
     char name[SEGMENT_FILE_NAME_MAX], path[256];
-    struct segment_record record = { .type = SEGMENT_RECORD_IDENTITY, .identity = { .tape_id = 0xaa, .lane = lane, .sequence = sequence, .node = "n" } };
+    struct segment_record record = { .type = SEGMENT_RECORD_IDENTITY, .identity = { .tape_id = tape_id, .lane = lane, .sequence = sequence, .node = "n" } };
     const struct timespec times[2] = { { second, 0 }, { second, 0 } };
     size_t size = segment_index_put_header(head);
     size += segment_index_put(head + size, &record);
@@ -92,10 +93,53 @@ static void segments_as_they_come(void **state)
     next_is(feed, "n/00000000000000aa/0/9");
     assert_int_equal(tape_feed_recycled(feed), 2);
     tape_feed_free(feed);
+    for (uint64_t sequence = 4; sequence < 10; sequence++)
+        if (sequence != 7 && sequence != 8)
+            lose(0, sequence);
+    lose(1, 0);
+}
+
+static void make_tape(uint64_t id)
+{
+    char path[96];
+    tape_id = id;
+    snprintf(path, sizeof path, "%s/tape.id", folder);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    fprintf(file, "%016llx\n", (unsigned long long)id);
+    fclose(file);
+}
+
+/* Somebody emptied the folder: the new tape counts from 0 again. */
+static void another_tape_begins_at_nothing(void **state)
+{
+    (void)state;
+    struct tape_feed *feed = NULL;
+    struct tape_segment segment;
+    snprintf(segments, sizeof segments, "%s/segments", folder);
+    make_tape(0xcc);
+    seal(0, 40, 200);
+    assert_int_equal(tape_feed_new(folder, &feed), 0);
+    assert_int_equal(tape_feed_next(feed, &segment), 0);
+    seal(0, 41, 210);
+    next_is(feed, "n/00000000000000cc/0/41");
+    lose(0, 40);
+    lose(0, 41);
+    assert_int_equal(tape_feed_next(feed, &segment), 0);
+    make_tape(0xdd);
+    seal(0, 0, 220);
+    seal(0, 1, 230);
+    next_is(feed, "n/00000000000000dd/0/0");
+    next_is(feed, "n/00000000000000dd/0/1");
+    assert_int_equal(tape_feed_next(feed, &segment), 0);
+    assert_int_equal(tape_feed_recycled(feed), 0);
+    lose(0, 0);
+    lose(0, 1);
+    tape_feed_free(feed);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(segments_as_they_come) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(segments_as_they_come), cmocka_unit_test(another_tape_begins_at_nothing) };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
