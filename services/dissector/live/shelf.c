@@ -74,7 +74,7 @@ static int drop(struct shelf *s, const char *name)
 static int find_first(struct shelf *s, const char *name, uint64_t bytes, uint32_t argument)
 {
     (void)bytes, (void)argument;
-    if (strncmp(name, HIDDEN, sizeof HIDDEN - 1) == 0)
+    if (strncmp(name, HIDDEN, sizeof HIDDEN - 1) == 0 || strncmp(name, "." HIDDEN, sizeof HIDDEN) == 0) /* the second: while the output wrote it (output/publish.h) */
         return drop(s, name);
     uint32_t number = number_of(name);
     if (number && (s->status.first == 0 || number < s->status.first))

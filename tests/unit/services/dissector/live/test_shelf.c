@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "services/dissector/live/numbers.h"
+#include "services/dissector/output/publish.h"
 #include "tests/support/nats_server.h"
 
 static void put(const char *path, size_t bytes)
@@ -86,8 +87,28 @@ static void numbers_are_dense(void **state)
     numbers_clear(&numbers);
 }
 
+/* What an output that died was writing has one more hidden name. */
+static void what_was_half_written_goes(void **state)
+{
+    (void)state;
+    char folder[64] = "/tmp/tapeloop-shelf-XXXXXX", path[SHELF_PATH_MAX], error[OUTPUT_ERROR_TEXT_MAX];
+    static struct publish publish;
+    struct shelf *shelf = NULL;
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(shelf_open(folder, 1000, &shelf), 0);
+    shelf_next(shelf, path);
+    assert_int_equal(publish_open(&publish, path, error), 0);
+    close(publish.fd);
+    shelf_close(shelf);
+    assert_int_equal(access(publish.hidden, F_OK), 0);
+    assert_int_equal(shelf_open(folder, 1000, &shelf), 0);
+    assert_int_equal(access(publish.hidden, F_OK), -1);
+    shelf_close(shelf);
+    support_remove_folder(folder);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(the_oldest_make_room), cmocka_unit_test(numbers_are_dense) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(the_oldest_make_room), cmocka_unit_test(numbers_are_dense), cmocka_unit_test(what_was_half_written_goes) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
