@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include "capfile/lz4frame.h"
 #include "capfile/segment_index.h"
+#include "files/unnamed.h"
 #include "mem/cleanup.h"
 #include "services/dissector/work/run_internal.h"
 
@@ -211,9 +212,9 @@ static int spill(struct run_writer *w)
     int r = sort_keys(w);
     if (r < 0)
         return r;
-    mem_auto_close int fd = open(w->folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    mem_auto_close int fd = unnamed_open(w->folder);
     if (fd < 0)
-        return -errno;
+        return fd;
     r = write_run(w, fd, NULL, false);
     if (r == 0)
         r = run_open_fd(fd, &w->pieces[w->pieces_count]);

@@ -8,6 +8,7 @@
 #include "bytes/cursor.h"
 #include "bytes/put.h"
 #include "capfile/segment_file.h"
+#include "files/unnamed.h"
 
 #define CHUNK_HEAD_BYTES 16u
 #define CHUNK_BYTES_MAX (SEGMENT_BLOCK_CONTENT_MAX + RUN_RECORD_BYTES) /* one record of a whole block */
@@ -23,25 +24,6 @@ struct run_reader {
     uint32_t entries_room;
 };
 
-/* A file without a name, so that a killed process leaves nothing. */
-static int open_unnamed(const char *folder)
-{
-    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
-        return fd >= 0 ? fd : -errno;
-    char path[4096];
-    size_t length = strlen(folder);
-    if (length + 16 > sizeof path)
-        return -ENAMETOOLONG;
-    memcpy(path, folder, length);
-    memcpy(path + length, "/.run-XXXXXX", 13);
-    fd = mkostemp(path, O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    unlink(path);
-    return fd;
-}
-
 int run_writer_new(const char *folder, struct run_writer **ret)
 {
     struct run_writer *writer = calloc(1, sizeof *writer);
@@ -50,7 +32,7 @@ int run_writer_new(const char *folder, struct run_writer **ret)
     writer->room = CHUNK_HEAD_BYTES + RUN_CHUNK_BYTES;
     writer->used = CHUNK_HEAD_BYTES;
     writer->chunk = malloc(writer->room);
-    writer->fd = writer->chunk ? open_unnamed(folder) : -ENOMEM;
+    writer->fd = writer->chunk ? unnamed_open(folder) : -ENOMEM;
     if (writer->fd < 0) {
         int r = writer->fd;
         run_writer_free(writer);
