@@ -1,5 +1,5 @@
-/* SQL text: what follows PASSWORD, or BY, AS and USING behind IDENTIFIED; strict: every literal. Written for PostgreSQL's and MySQL's words alike, without knowing which it is; where the two read a text differently
- * (a backslash before a quote), the rest of the text is hidden. See redact.h. */
+/* SQL text: what follows PASSWORD (or a name that ends so, as MASTER_PASSWORD), or BY, AS and USING behind IDENTIFIED; strict: every literal. Written for PostgreSQL's and MySQL's words alike, without knowing which it is;
+ * where the two read a text differently (a backslash before a quote, a quote in what is a comment to one of them), the rest of the text is hidden. See redact.h. */
 #include "services/dissector/redact/redact.h"
 #include "services/dissector/redact/writer.h"
 
@@ -7,15 +7,19 @@ enum expects { EXPECTS_NOTHING, EXPECTS_SECRET, EXPECTS_EQUALS /* SET PASSWORD F
 struct scanner {
     struct redact_writer w;
     size_t at, size;
+    size_t clear;       /* no quote stands before it */
     bool strict;
     enum expects expects;
     bool identified;    /* IDENTIFIED was seen in this statement */
     bool bare;          /* the secret may be a word without quotes (IDENTIFIED BY tiger) */
+    bool joins;         /* a secret has just ended: a literal behind it, with nothing but blanks between, goes on with it */
     bool inserting;     /* the statement's first word is INSERT or REPLACE: a column named password makes every literal behind it one */
     bool first_word;
 };
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+static bool is_password(const char *word, size_t size) { return size >= 8 && REDACT_IS(word + size - 8, 8, "password"); }
 static bool is_word(char c) { return (redact_lower(c) >= 'a' && redact_lower(c) <= 'z') || is_digit(c) || c == '_' || c == '$' || (unsigned char)c >= 128; }
 
 /* Whether there is anything to look for: both words have a letter that is rare in SQL. */
@@ -34,13 +38,14 @@ static bool mentions_secret(const char *text, size_t size)
 /* A literal whose contents are [from, to). */
 static void take_literal(struct scanner *s, size_t from, size_t to)
 {
-    bool secret = s->strict || s->expects == EXPECTS_SECRET;
+    bool secret = s->strict || s->expects == EXPECTS_SECRET || s->joins;
     if (!secret && to - from > 9) /* a connection string: 'host=db password=x' */
         for (size_t i = from; i + 9 <= to && !secret; i++)
             secret = REDACT_IS(s->w.text + i, 8, "password") && (s->w.text[i + 8] == '=' || s->w.text[i + 8] == ' ');
     if (secret)
         redact_writer_cut(&s->w, from, to);
-    if (!s->inserting)
+    s->joins = secret;
+    if (!s->inserting && s->expects == EXPECTS_SECRET)
         s->expects = EXPECTS_NOTHING;
     s->bare = false;
 }
@@ -53,7 +58,7 @@ static void take_word(struct scanner *s, size_t from, size_t to)
         s->inserting = REDACT_IS(word, size, "insert") || REDACT_IS(word, size, "replace");
         s->first_word = false;
     }
-    if (REDACT_IS(word, size, "password")) {
+    if (is_password(word, size)) {
         s->expects = EXPECTS_SECRET;
         s->bare = false;
     } else if (REDACT_IS(word, size, "identified"))
@@ -93,7 +98,7 @@ static bool take_quoted(struct scanner *s)
     }
     size_t to = s->at;
     s->at += s->at < s->size;
-    if (quote == '`' || (quote == '"' && !s->strict && (s->expects != EXPECTS_SECRET || REDACT_IS(text + from, to - from, "password"))))
+    if (quote == '`' || (quote == '"' && !s->strict && (s->expects != EXPECTS_SECRET || is_password(text + from, to - from))))
         take_word(s, from, to); /* a name */
     else
         take_literal(s, from, to);
@@ -115,6 +120,23 @@ static bool take_dollar_quoted(struct scanner *s)
     take_literal(s, from, to);
     s->at = end ? to + tag_size : s->size;
     return true;
+}
+
+/* A comment of one of the two that the other reads on in: MySQL's with '#', PostgreSQL's "--" without a blank behind it, where there is a quote in it; and a comment inside of one, which only PostgreSQL counts. */
+static bool is_unclear(struct scanner *s)
+{
+    const char *text = s->w.text + s->at, *end;
+    size_t left = s->size - s->at;
+    if (left > 2 && text[0] == '/' && text[1] == '*' && text[2] != '!') {
+        end = memmem(text + 2, left - 2, "*/", 2);
+        return memmem(text + 2, end ? (size_t)(end - text) - 2 : left - 2, "/*", 2) != NULL;
+    }
+    bool dashes = left > 2 && text[0] == '-' && text[1] == '-' && !is_blank(text[2]), hash = left > 1 && text[0] == '#' && text[1] != '>' && text[1] != '-'; /* #> and #- are operators */
+    if ((!dashes && !hash) || s->at < s->clear)
+        return false;
+    end = memchr(text, '\n', left);
+    s->clear = end ? (size_t)(end - s->w.text) : s->size;
+    return redact_find_any(s->w.text, s->at, s->clear, "'\"`$") < s->clear;
 }
 
 /* Skips a comment at the front. MySQL runs what stands in one that begins with a '!'. */
@@ -152,16 +174,19 @@ static bool take_next(struct scanner *s)
     char c = text[s->at];
     if (c == '\'' || c == '"' || c == '`')
         return take_quoted(s);
+    if ((c == '-' || c == '/' || c == '#') && is_unclear(s))
+        return false;
     if ((c == '-' || c == '/') && skip_comment(s))
         return true;
     if (c == '$' && s->at + 1 < s->size && take_dollar_quoted(s))
         return true;
+    s->joins = s->joins && is_blank(c);
     if (is_digit(c)) {
         take_number(s);
     } else if (c == '$') { /* a parameter, $1: not a value, and none follows where it stands */
         for (s->at++; s->at < s->size && is_digit(text[s->at]);)
             s->at++;
-        if (!s->inserting)
+        if (!s->inserting && s->expects == EXPECTS_SECRET)
             s->expects = EXPECTS_NOTHING;
     } else if (is_word(c)) {
         size_t from = s->at;
@@ -172,7 +197,7 @@ static bool take_next(struct scanner *s)
         take_word(s, from, s->at);
     } else {
         if (c == ';')
-            *s = (struct scanner){ .w = s->w, .at = s->at, .size = s->size, .strict = s->strict, .first_word = true };
+            *s = (struct scanner){ .w = s->w, .at = s->at, .size = s->size, .clear = s->clear, .strict = s->strict, .first_word = true };
         else if (c == '=' && s->expects == EXPECTS_EQUALS)
             s->expects = EXPECTS_SECRET;
         s->at++;

@@ -33,6 +33,14 @@ static void passwords_leave_statements(void **state)
         { "CREATE SUBSCRIPTION s CONNECTION 'host=h password=abc' PUBLICATION p", "CREATE SUBSCRIPTION s CONNECTION '[redacted]' PUBLICATION p" },
         { "CREATE USER MAPPING FOR b SERVER s OPTIONS (user 'u', password 'abc')", "CREATE USER MAPPING FOR b SERVER s OPTIONS (user 'u', password '[redacted]')" },
         { "ALTER USER a PASSWORD 'abc\\'; ALTER USER b PASSWORD 'def'", "ALTER USER a PASSWORD '[redacted]" }, { "CREATE USER a IDENTIFIED BY 'ab\\'cd'", "CREATE USER a IDENTIFIED BY '[redacted]" },
+        { "SET PASSWORD FOR 'bob'@'%' = 'abc'", "SET PASSWORD FOR 'bob'@'%' = '[redacted]'" }, { "SET PASSWORD FOR \"bob\"@\"%\"=\"abc\"", "SET PASSWORD FOR \"bob\"@\"%\"=\"[redacted]\"" },
+        { "CHANGE MASTER TO MASTER_USER='r', MASTER_PASSWORD='abc', MASTER_PORT=3", "CHANGE MASTER TO MASTER_USER='r', MASTER_PASSWORD='[redacted]', MASTER_PORT=3" },
+        { "CHANGE REPLICATION SOURCE TO SOURCE_PASSWORD = 'abc'", "CHANGE REPLICATION SOURCE TO SOURCE_PASSWORD = '[redacted]'" },
+        { "ALTER USER a PASSWORD 'ab'\n 'cd' VALID UNTIL 'x'", "ALTER USER a PASSWORD '[redacted]'\n '[redacted]' VALID UNTIL 'x'" }, { "ALTER USER a IDENTIFIED BY 'ab' 'cd', b", "ALTER USER a IDENTIFIED BY '[redacted]' '[redacted]', b" },
+        { "UPDATE u SET password='abc', n = 'x'", "UPDATE u SET password='[redacted]', n = 'x'" },
+        { "# don't\nSET PASSWORD = 'abc'", "#[redacted]" }, { "# new\nSET PASSWORD = 'abc'", "# new\nSET PASSWORD = '[redacted]'" }, { "SELECT a #>> '{b}' FROM t WHERE password = 'abc'", "SELECT a #>> '{b}' FROM t WHERE password = '[redacted]'" },
+        { "SET @a=5--1, PASSWORD = 'abc'", "SET @a=5-[redacted]" }, { "--it is\nSET PASSWORD = 'abc'", "--it is\nSET PASSWORD = '[redacted]'" }, { "-- it's\nSET PASSWORD = 'abc'", "-- it's\nSET PASSWORD = '[redacted]'" },
+        { "/* /* */ ' */ ALTER USER a PASSWORD 'abc'", "/[redacted]" }, { "/* it's */ ALTER USER a PASSWORD 'abc'", "/* it's */ ALTER USER a PASSWORD '[redacted]'" },
         { "ALTER USER a PASSWORD EXPIRE INTERVAL 90 DAY", "ALTER USER a PASSWORD EXPIRE INTERVAL 90 DAY" },
     };
     for (size_t i = 0; i < sizeof samples / sizeof *samples; i++)
