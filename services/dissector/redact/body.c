@@ -122,14 +122,21 @@ static bool part_is_secret(const char *headers, size_t size)
     return false;
 }
 
-/* The first line is the delimiter of all parts. */
+/* The first line that begins with two hyphens is the delimiter of all parts; what stands before it belongs to none. */
 static void cut_multipart(struct redact_writer *w, size_t size)
 {
     const char *text = w->text;
-    size_t line = redact_find_any(text, 0, size, "\r\n");
-    if (line < 3 || line == size || memcmp(text, "--", 2) != 0)
+    size_t start = 0;
+    if (size < 2 || memcmp(text, "--", 2) != 0) {
+        const char *before = memmem(text, size, "\n--", 3);
+        if (!before)
+            return;
+        start = (size_t)(before - text) + 1;
+    }
+    size_t line_end = redact_find_any(text, start, size, "\r\n"), line = line_end - start;
+    if (line < 3 || line_end == size)
         return;
-    for (size_t at = 0; at < size;) {
+    for (size_t at = start; at < size;) {
         const char *blank = memmem(text + at, size - at, "\r\n\r\n", 4), *next;
         size_t skip = 4;
         if (!blank) {
@@ -139,7 +146,7 @@ static void cut_multipart(struct redact_writer *w, size_t size)
         if (!blank)
             return;
         size_t content = (size_t)(blank - text) + skip;
-        next = memmem(text + content, size - content, text, line);
+        next = memmem(text + content, size - content, text + start, line);
         size_t end = next ? (size_t)(next - text) : size;
         if (part_is_secret(text + at, content - at)) {
             size_t until = end;
@@ -189,11 +196,11 @@ static enum body_kind kind_of(const char *type, size_t type_size, const char *te
         return BODY_OTHER;
     if (size - at > 2 && memcmp(text + at, "--", 2) == 0)
         return BODY_MULTIPART;
-    /* Without a type: the first name of a form. */
+    /* Without a type: the first name of a form; otherwise there may be JSON in it all the same (42["log-in",{"password":"x"}]). */
     size_t end = at;
     while (end < size && is_name(text[end]))
         end++;
-    return end > at && end < size && text[end] == '=' ? BODY_FORM : BODY_OTHER;
+    return end > at && end < size && text[end] == '=' ? BODY_FORM : BODY_JSON;
 }
 
 ssize_t redact_body(const char *content_type, size_t content_type_size, const char *text, size_t size, bool strict, char *dst, size_t room)

@@ -81,14 +81,47 @@ bool redact_is_secret_name(const char *name, size_t size)
     return (n >= 4 && memcmp(p, "xamz", 4) == 0) || is_listed(p, n);
 }
 
-/* The user info of the authority that begins at `at` and ends before any of `ends`. Returns its end. */
+/* The user info of the authority that begins at `at` and ends before any of `ends`. Returns where the host begins. */
 static size_t cut_user_info(struct redact_writer *w, size_t at, size_t size, const char *ends)
 {
     size_t end = redact_find_any(w->text, at, size, ends);
     const char *sign = end > at ? memrchr(w->text + at, '@', end - at) : NULL;
-    if (sign)
-        redact_writer_cut(w, at, (size_t)(sign - w->text));
-    return end;
+    if (!sign)
+        return at;
+    redact_writer_cut(w, at, (size_t)(sign - w->text));
+    return (size_t)(sign - w->text) + 1;
+}
+
+/* Whether "%xy" stands at `at`, and xy is the character. */
+static bool is_encoded(const char *text, size_t at, size_t size, const char *characters)
+{
+    if (size - at < 3 || text[at] != '%')
+        return false;
+    int high = hex_digit(text[at + 1]), low = hex_digit(text[at + 2]);
+    return high >= 0 && low >= 0 && high + low > 0 && strchr(characters, high * 16 + low);
+}
+
+/* A URL in a value, whose signs are encoded ("next=%2Flogin%3Ftoken%3Dabc"): the secrets among its pairs between `at` and `size`, which last until a sign of either kind. */
+static void cut_encoded(struct redact_writer *w, size_t at, size_t size)
+{
+    const char *percent;
+    for (size_t name = at; at < size && (percent = memchr(w->text + at, '%', size - at));) {
+        at = (size_t)(percent - w->text);
+        if (is_encoded(w->text, at, size, "?&#;")) {
+            name = at + 3;
+        } else if (is_encoded(w->text, at, size, "=")) {
+            size_t value = at + 3, end = value;
+            if (redact_is_secret_name(w->text + name, at - name)) {
+                while (end < size && w->text[end] != '&' && !is_encoded(w->text, end, size, "&#"))
+                    end++;
+                redact_writer_cut(w, value, end);
+                at = end;
+                continue;
+            }
+            name = value;
+        }
+        at++;
+    }
 }
 
 enum { CHAR_URL = 1 /* a pair of a URL begins behind it */, CHAR_FORM = 2, CHAR_EQUALS = 4, CHAR_COLON = 8 };
@@ -98,17 +131,20 @@ static const uint8_t classes[256] = { ['?'] = CHAR_URL, ['&'] = CHAR_URL | CHAR_
 static void cut_values(struct redact_writer *w, size_t at, size_t size, uint8_t separator, const char *ends)
 {
     const char *equals;
-    for (size_t from = at; from < size && (equals = memchr(w->text + from, '=', size - from));) {
+    size_t from = at;
+    while (from < size && (equals = memchr(w->text + from, '=', size - from))) {
         size_t value = (size_t)(equals - w->text) + 1, name = value - 1;
         while (name > at && !(classes[(uint8_t)w->text[name - 1]] & (separator | CHAR_EQUALS)))
             name--;
         bool begins = name == at || w->text[name - 1] != '='; /* or it is a part of a value */
+        cut_encoded(w, from, name);
         from = value;
         if (begins && redact_is_secret_name(w->text + name, value - 1 - name)) {
             from = redact_find_any(w->text, value, size, ends);
             redact_writer_cut(w, value, from);
         }
     }
+    cut_encoded(w, from, size);
 }
 
 void redact_pairs(struct redact_writer *w, size_t at, size_t size, enum redact_pairs_of of)
@@ -130,10 +166,14 @@ void redact_pairs(struct redact_writer *w, size_t at, size_t size, enum redact_p
         if (equals != SIZE_MAX && redact_is_secret_name(w->text + at, equals - at)) {
             end = redact_find_any(w->text, equals + 1, size, ends);
             redact_writer_cut(w, equals + 1, end);
-        } else if (colon != SIZE_MAX) {
-            const char *nested = memmem(w->text + colon, end - colon, "://", 3);
-            if (nested)
-                (void)cut_user_info(w, (size_t)(nested - w->text) + 3, end, "/?#&");
+        } else {
+            const char *nested = colon != SIZE_MAX ? memmem(w->text + colon, end - colon, "://", 3) : NULL;
+            size_t host = nested ? (size_t)(nested - w->text) + 3 : at;
+            if (nested) {
+                cut_encoded(w, at, host);
+                host = cut_user_info(w, host, end, "/?#&");
+            }
+            cut_encoded(w, host, end);
         }
         at = end + 1;
     }
@@ -178,6 +218,10 @@ static enum header_kind kind_of(const char *name, size_t size)
 #define NAMED(literal) (memcmp(name, literal, sizeof(literal) - 1) == 0)
     if (size > 4 && memcmp(name + size - 4, "-bin", 4) == 0) /* gRPC metadata in base64 */
         size -= 4;
+    if (size > 12 && NAMED("grpcgateway-")) { /* HTTP's headers as a gateway hands them on in metadata */
+        name += 12;
+        size -= 12;
+    }
     switch (size) {
     case 6: return NAMED("cookie") ? HEADER_COOKIE : NAMED("apikey") ? HEADER_SECRET : HEADER_PLAIN;
     case 7: return NAMED("cookie2") ? HEADER_COOKIE : NAMED("referer") ? HEADER_URL : NAMED("api-key") ? HEADER_SECRET : HEADER_PLAIN;
@@ -187,7 +231,7 @@ static enum header_kind kind_of(const char *name, size_t size)
     case 11: return NAMED("set-cookie2") ? HEADER_SET_COOKIE : HEADER_PLAIN;
     case 12: return NAMED("x-auth-token") ? HEADER_SECRET : HEADER_PLAIN;
     case 13: return NAMED("authorization") ? HEADER_SCHEME : NAMED("private-token") || NAMED("x-vault-token") ? HEADER_SECRET : HEADER_PLAIN;
-    case 14: return NAMED("x-access-token") || NAMED("x-goog-api-key") ? HEADER_SECRET : NAMED("x-original-url") ? HEADER_URL : HEADER_PLAIN;
+    case 14: return NAMED("x-access-token") || NAMED("x-goog-api-key") ? HEADER_SECRET : NAMED("x-original-url") || NAMED("x-original-uri") ? HEADER_URL : HEADER_PLAIN;
     case 15: return NAMED("x-forwarded-uri") ? HEADER_URL : HEADER_PLAIN;
     case 16: return NAMED("content-location") ? HEADER_URL : HEADER_PLAIN;
     case 19: return NAMED("proxy-authorization") ? HEADER_SCHEME : HEADER_PLAIN;

@@ -33,6 +33,9 @@ static void secrets_leave_bodies(void **state)
           "--xyz\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\n[redacted]\r\n--xyz\r\nContent-Disposition: form-data; name=\"user\"\r\n\r\nu\r\n--xyz--\r\n" },
         { PARTS, "--xyz\r\nContent-Disposition: form-data; filename=\"key\"; name=key\r\n\r\np", "--xyz\r\nContent-Disposition: form-data; filename=\"key\"; name=key\r\n\r\n[redacted]" },
         { PARTS, "--xyz\r\nContent-Disposition: form-data; filename=\"key\"; name=file\r\n\r\np", "--xyz\r\nContent-Disposition: form-data; filename=\"key\"; name=file\r\n\r\np" },
+        { PARTS, "\r\n--xyz\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\np\r\n--xyz--\r\n", "\r\n--xyz\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\n[redacted]\r\n--xyz--\r\n" },
+        { PARTS, "for old readers\r\n--xyz\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\np", "for old readers\r\n--xyz\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\n[redacted]" },
+        { PARTS, "\n", "\n" }, { PARTS, "\n--", "\n--" }, { "", "42[\"log-in\",{\"password\":\"p\"}]", "42[\"log-in\",{\"password\":\"[redacted]\"}]" }, { "", "say \"password\"", "say \"password\"" },
     };
     for (size_t i = 0; i < sizeof samples / sizeof *samples; i++)
         expect_text(samples[i].text, dst, redact_body(samples[i].type, strlen(samples[i].type), samples[i].text, strlen(samples[i].text), false, dst, sizeof dst), samples[i].expected);

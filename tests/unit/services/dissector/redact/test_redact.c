@@ -39,6 +39,10 @@ static void urls_lose_their_secrets(void **state)
         { "http://h/a?token=b", "http://h/a?token=[redacted]" }, { "http://u:p@h/a", "http://[redacted]@h/a" }, { "https://u@h", "https://[redacted]@h" }, { "http://u:p@w@h/a@b", "http://[redacted]@h/a@b" },
         { "http://u:p;x&y=z@h/?token=b", "http://[redacted]@h/?token=[redacted]" }, { "//u:p@h/", "//[redacted]@h/" }, { "u:p@h:443", "[redacted]@h:443" }, { "mailto:a@b", "mailto:a@b" },
         { "/users/a@b?x=1", "/users/a@b?x=1" }, { "/go?to=http://u:p@h/&x=a@b", "/go?to=http://[redacted]@h/&x=a@b" }, { "/a?mail=a@b", "/a?mail=a@b" }, { "http://@h/", "http://@h/" },
+        { "u:p@h&token=abc", "[redacted]@h&token=[redacted]" }, { "http://u@h&token=abc", "http://[redacted]@h&token=[redacted]" },
+        { "/a?to=%2Fb%3Ftoken%3Dabc%26c%3Dd&e=f", "/a?to=%2Fb%3Ftoken%3D[redacted]%26c%3Dd&e=f" }, { "/a?to=https%3a%2f%2fb%2f%3fX-Amz-Signature%3dabc", "/a?to=https%3a%2f%2fb%2f%3fX-Amz-Signature%3d[redacted]" },
+        { "/a?to=%3Fb%3Dc%26key%3Da%3Db%23x&code=1&d&y=%3Fsig%3De", "/a?to=%3Fb%3Dc%26key%3D[redacted]%23x&code=[redacted]&d&y=%3Fsig%3D[redacted]" }, { "/a?to=%3Ftoken%3Dabc&b&c=d", "/a?to=%3Ftoken%3D[redacted]&b&c=d" },
+        { "/a?to=b%3Fkey%3Da&m=a@b", "/a?to=b%3Fkey%3D[redacted]&m=a@b" }, { "/a?to=http://u:p@h/%3Fkey%3Da", "/a?to=http://[redacted]@h/%3Fkey%3D[redacted]" }, { "/a?b=%3&c=%", "/a?b=%3&c=%" }, { "/a?b=%00%3D%3d%3D", "/a?b=%00%3D%3d%3D" },
     };
     for (size_t i = 0; i < sizeof samples / sizeof *samples; i++)
         expect_text(samples[i].text, dst, redact_url(samples[i].text, strlen(samples[i].text), dst, sizeof dst), samples[i].expected);
@@ -57,7 +61,8 @@ static void headers_lose_their_secrets(void **state)
         { "cookie", "a=b", "a=[redacted]" }, { "cookie", "a=b; c=d;e=\"f\"", "a=[redacted]; c=[redacted];e=[redacted]" }, { "cookie", "abc", "[redacted]" }, { "cookie", "a=; b=c=d", "a=; b=[redacted]" },
         { "cookie", ";; a=b;", ";; a=[redacted];" }, { "set-cookie", "sid=abc; Path=/; HttpOnly", "sid=[redacted]; Path=/; HttpOnly" }, { "set-cookie", "sid=; Max-Age=0", "sid=; Max-Age=0" },
         { "referer", "http://h/a?token=b", "http://h/a?token=[redacted]" }, { "referer", "http://h/a?b=c", "http://h/a?b=c" }, { "location", "/cb?code=1&state=2", "/cb?code=[redacted]&state=2" },
-        { "location", "http://u:p@h/", "http://[redacted]@h/" },
+        { "location", "http://u:p@h/", "http://[redacted]@h/" }, { "x-original-uri", "/a?token=b", "/a?token=[redacted]" }, { "grpcgateway-authorization", "Bearer abc", "Bearer [redacted]" },
+        { "grpcgateway-cookie", "a=b", "a=[redacted]" }, { "grpcgateway-", "abc", "abc" }, { "grpcgateway-x-bin", "abc", "abc" },
     };
     for (size_t i = 0; i < sizeof samples / sizeof *samples; i++)
         expect_text(samples[i].text, dst, redact_header(samples[i].name, strlen(samples[i].name), samples[i].text, strlen(samples[i].text), dst, sizeof dst), samples[i].expected);
