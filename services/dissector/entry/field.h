@@ -12,7 +12,7 @@ enum field_type { FIELD_TEXT, FIELD_INT, FIELD_BOOL, FIELD_LIST /* of texts */, 
 enum field_redaction {
     REDACT_NOTHING,
     REDACT_URL,      /* user info and secret query values */
-    REDACT_QUERY,    /* a map of query or form values: those with secret names */
+    REDACT_QUERY,    /* a map of query or form values: those with secret names; the others as URLs */
     REDACT_HEADERS,  /* a map of headers, lower-case names */
     REDACT_COOKIES,  /* a map: every value */
     REDACT_BODY,     /* forms and JSON: values with secret names; `strict` drops it whole */

@@ -259,6 +259,16 @@ static __attribute__((noinline)) void put_hidden_header(struct message *m, const
     put_pair(m, name, name_size, hidden.text, hidden.size);
 }
 
+/* A value of a query that has no secret name may be a URL. */
+static __attribute__((noinline)) void put_hidden_url(struct message *m, const void *name, size_t name_size, const void *text, size_t size)
+{
+    char stack[REDACT_STACK_BYTES];
+    mem_auto_free char *heap = NULL;
+    struct hidden hidden = { text, size };
+    (void)hide(hide_url, NULL, text, size, stack, &heap, &hidden);
+    put_pair(m, name, name_size, hidden.text, hidden.size);
+}
+
 void message_pair(struct message *m, const void *name, size_t name_size, const void *text, size_t size)
 {
     if (m->open_at == UINT32_MAX)
@@ -269,6 +279,8 @@ void message_pair(struct message *m, const void *name, size_t name_size, const v
         put_pair(m, name, name_size, REDACT_TEXT, size ? sizeof REDACT_TEXT - 1 : 0);
     } else if (class == REDACT_HEADERS && !redact_is_plain_header(name, name_size)) {
         put_hidden_header(m, name, name_size, text, size);
+    } else if (class == REDACT_QUERY) {
+        put_hidden_url(m, name, name_size, text, size);
     } else {
         put_pair(m, name, name_size, text, size);
     }

@@ -4,7 +4,7 @@ static const struct field fields[HTTP_FIELDS_COUNT] = {
     [HTTP_METHOD] = { .name = "method", .column = "method", .oracle = "http.request.method", .help = "request method" },
     [HTTP_URL] = { .name = "url", .column = "url", .redaction = REDACT_URL, .oracle = "http.request.uri", .read_back = true, .help = "request target as it was sent" },
     [HTTP_PATH] = { .name = "path", .column = "path", .read_back = true, .help = "path of the URL, without query" },
-    [HTTP_HOST] = { .name = "host", .column = "host", .oracle = "http.host", .help = "Host header or :authority" },
+    [HTTP_HOST] = { .name = "host", .column = "host", .redaction = REDACT_URL, .oracle = "http.host", .help = "Host header or :authority" },
     [HTTP_QUERY] = { .name = "query", .column = "query", .redaction = REDACT_URL, .help = "query part of the URL, without the question mark" },
     [HTTP_PATH_SEGMENTS] = { .name = "path_segments", .type = FIELD_LIST, .column = "path_segments", .help = "parts of the path between its slashes" },
     [HTTP_QUERY_STRING] = { .name = "query_string", .type = FIELD_MAP, .column = "query_string", .redaction = REDACT_QUERY, .help = "query parameters, decoded" },

@@ -49,6 +49,26 @@ static void queries_are_decoded(void **state)
     }
 }
 
+/* Whichever field tells a URL, and whatever is nested in it. */
+static void secrets_leave_every_field(void **state)
+{
+    (void)state;
+    static const char *const requests[] = {
+        "GET /a?next=/login?token=sesame&b=1;secret=sesame HTTP/1.1\r\n\r\n", "GET /a?to=https://u:sesame@h/?x=y HTTP/1.1\r\n\r\n", "GET /a?to=https%3A%2F%2Fh%2F%3Fx%3Dy%26X-Amz-Signature%3Dsesame HTTP/1.1\r\n\r\n",
+        "GET /a?u:p@h&token=sesame HTTP/1.1\r\n\r\n", "CONNECT u:sesame@h:443 HTTP/1.1\r\n\r\n", "GET http://u:sesame@h/ HTTP/1.1\r\n\r\n",
+    };
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
+        struct rig *rig = rig_new(80, REDACT_ON);
+        rig_say(rig, SIDE_CLIENT, requests[i], -1);
+        rig_finish(rig);
+        char *text = rig_dump(rig);
+        if (strstr(text, "sesame") || !strstr(text, "[redacted]"))
+            fail_msg("%s: %s", requests[i], text);
+        free(text);
+        rig_free(rig);
+    }
+}
+
 static void cookies_are_read(void **state)
 {
     (void)state;
@@ -78,6 +98,6 @@ static void many_pairs_are_bounded(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(targets_have_parts), cmocka_unit_test(queries_are_decoded), cmocka_unit_test(cookies_are_read), cmocka_unit_test(many_pairs_are_bounded) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(targets_have_parts), cmocka_unit_test(queries_are_decoded), cmocka_unit_test(secrets_leave_every_field), cmocka_unit_test(cookies_are_read), cmocka_unit_test(many_pairs_are_bounded) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
