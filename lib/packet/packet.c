@@ -2,7 +2,7 @@
 #include <string.h>
 #include "bytes/cursor.h"
 
-enum { ETHER_LENGTH_MAX = 1500, ETHER_IPV4 = 0x0800, ETHER_VLAN = 0x8100, ETHER_IPV6 = 0x86dd, ETHER_QINQ = 0x88a8, ETHER_QINQ_OLD = 0x9100,
+enum { ETHER_PAYLOAD_MIN = 46, ETHER_LENGTH_MAX = 1500, ETHER_IPV4 = 0x0800, ETHER_VLAN = 0x8100, ETHER_IPV6 = 0x86dd, ETHER_QINQ = 0x88a8, ETHER_QINQ_OLD = 0x9100,
        ETHER_TEB = 0x6558, ETHER_MPLS = 0x8847, ETHER_MPLS_MULTICAST = 0x8848, ETHER_PPPOE = 0x8864, ETHER_ERSPAN = 0x88be };
 enum { PPP_IPV4 = 0x0021, PPP_IPV6 = 0x0057, PPP_MPLS = 0x0281, PPP_MPLS_MULTICAST = 0x0283, PPP_ALL_STATIONS = 0xff03 };
 enum { PROTO_HOPOPTS = 0, PROTO_IPIP = 4, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_IPV6 = 41, PROTO_ROUTING = 43, PROTO_FRAGMENT = 44,
@@ -133,6 +133,21 @@ static bool view_ppp(struct cursor *c, struct packet_view *view)
     }
 }
 
+/* The session's length says where its packet ends (RFC 2516, 4), even where the packet claims more: what is behind it is Ethernet's padding, which some senders count as part of the packet. */
+static bool view_pppoe(struct cursor *c, struct packet_view *view)
+{
+    cursor_skip(c, 4);
+    uint32_t length = cursor_be16(c), end = (uint32_t)c->at + length;
+    bool padded = end < c->size && c->size - end <= ETHER_PAYLOAD_MIN; /* more is no padding, but a length that is wrong */
+    if (padded)
+        c->size = end;
+    if (!view_ppp(c, view))
+        return false;
+    if (padded && view->ip_length > end - view->ip_at)
+        view->ip_length = end - view->ip_at;
+    return true;
+}
+
 /* Behind an EtherType: VLAN tags, labels, a session, then IP. A length instead of a type has its type behind an LLC and SNAP header. */
 static bool view_ether_type(struct cursor *c, uint16_t type, struct packet_view *view)
 {
@@ -151,9 +166,7 @@ static bool view_ether_type(struct cursor *c, uint16_t type, struct packet_view 
     case ETHER_IPV4: return view_ipv4(c, view);
     case ETHER_IPV6: return view_ipv6(c, view);
     case ETHER_MPLS: case ETHER_MPLS_MULTICAST: return view_mpls(c, view);
-    case ETHER_PPPOE:
-        cursor_skip(c, 6);
-        return view_ppp(c, view);
+    case ETHER_PPPOE: return view_pppoe(c, view);
     default: return false;
     }
 }
@@ -196,9 +209,7 @@ static bool view_link(uint32_t link_type, struct cursor *c, struct packet_view *
     case PACKET_LINK_RAW: case PACKET_LINK_RAW_BSD: case PACKET_LINK_RAW_OPENBSD: case PACKET_LINK_IPV4: case PACKET_LINK_IPV6: return view_ip(c, view);
     case PACKET_LINK_NULL: case PACKET_LINK_LOOP: return view_loopback(c, view);
     case PACKET_LINK_PPP: case PACKET_LINK_PPP_HDLC: return view_ppp(c, view);
-    case PACKET_LINK_PPP_ETHER:
-        cursor_skip(c, 6);
-        return view_ppp(c, view);
+    case PACKET_LINK_PPP_ETHER: return view_pppoe(c, view);
     case PACKET_LINK_CISCO_HDLC:
         cursor_skip(c, 2);
         return view_ether_type(c, cursor_be16(c), view);

@@ -100,6 +100,31 @@ static void link_headers(void **state)
     assert_false(packet_parse(105, b.data, b.size, &view));
 }
 
+/* Some senders count Ethernet's padding as part of the packet; the session's length does not. A length that leaves out more than padding is wrong itself. */
+static void session_length_ends_the_packet(void **state)
+{
+    (void)state;
+    struct bytes b = { 0 };
+    add_ethernet(&b);
+    ADD(&b, 0x88, 0x64, 0x11, 0, 0, 1, 0, 30, 0, 0x21);
+    add_ipv4(&b, 17, 34, 0);
+    add_udp(&b, 53);
+    ADD(&b, 0, 0, 0, 0, 0, 0);
+    check_ports(1, &b, 4, 17, 53);
+    struct packet_view view;
+    assert_true(packet_parse(1, b.data, b.size, &view));
+    assert_int_equal(view.end, b.size - 6);
+    assert_int_equal(view.ip_length, 28);
+    b.data[19] = 22; /* inside the packet's own headers */
+    assert_false(packet_parse(1, b.data, b.size, &view));
+    b.data[19] = 30;
+    b.size += 41; /* 47 bytes behind the session's end */
+    b.data[25] = 75;
+    assert_true(packet_parse(1, b.data, b.size, &view));
+    assert_int_equal(view.end, b.size);
+    assert_int_equal(view.ip_length, 75);
+}
+
 static void tags_and_extension_headers(void **state)
 {
     (void)state;
@@ -200,7 +225,7 @@ static void nonsense_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain_packets), cmocka_unit_test(link_headers), cmocka_unit_test(tags_and_extension_headers), cmocka_unit_test(fragments_and_super_packets),
+        cmocka_unit_test(plain_packets), cmocka_unit_test(link_headers), cmocka_unit_test(session_length_ends_the_packet), cmocka_unit_test(tags_and_extension_headers), cmocka_unit_test(fragments_and_super_packets),
         cmocka_unit_test(tunnels_are_entered), cmocka_unit_test(nonsense_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
