@@ -3,8 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include "mem/cleanup.h"
+#include "services/dissector/query/json_scan.h"
 
 #define SLOTS (QUERY_GROUPS_MAX * 2)    /* of the hash table: half are free */
+#define KEY_HEAD 12u                    /* of a value in a key: number and size */
+#define KEY_TEXT_LEAST 2u               /* what every value's text has room for: "[]" */
 
 struct group {
     uint8_t *key;                       /* per value: number 8 bytes, size 4 bytes, text */
@@ -40,17 +43,44 @@ void groups_free(struct groups *g)
 
 uint64_t groups_left_out(const struct groups *g) { return g->left_out; }
 
+/* The elements of a list or map that fit, closed as it was opened. */
+static uint32_t put_elements(struct json_scan scan, uint32_t left, uint8_t *dst)
+{
+    const char *open = scan.at - 1;
+    char close = scan.map ? '}' : ']';
+    struct json_piece key, piece;
+    size_t size = 1;
+    while (json_scan_next(&scan, &key, &piece) && (size_t)(piece.data + piece.size - open) < left)
+        size = (size_t)(piece.data + piece.size - open);
+    memcpy(dst, open, size);
+    dst[size] = (uint8_t)close;
+    return (uint32_t)size + 1;
+}
+
+/* A text as far as it fits into `left` bytes, KEY_TEXT_LEAST or more, and is still one of its type. */
+static uint32_t put_text(const struct query_value *value, uint32_t left, uint8_t *dst)
+{
+    struct json_scan scan;
+    bool nested = type_kind(value->type) == TYPE_LIST || type_kind(value->type) == TYPE_MAP;
+    if (value->size > left && nested && json_scan_open(value->text, value->size, &scan))
+        return put_elements(scan, left, dst);
+    uint32_t size = value->size > left ? left : (uint32_t)value->size;
+    while (size && size < value->size && ((uint8_t)value->text[size] & 0xc0) == 0x80)
+        size--; /* not within a character */
+    if (size)
+        memcpy(dst, value->text, size);
+    return size;
+}
+
 /* Doubles are grouped by nothing: no variable is one. */
 static uint32_t write_key(const struct query_value *values, uint32_t count, uint8_t key[GROUPS_KEY_BYTES_MAX])
 {
     uint32_t size = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t left = (uint32_t)(GROUPS_KEY_BYTES_MAX - size - (count - i - 1) * 12 - 12), text = values[i].size < left ? (uint32_t)values[i].size : left;
+        uint32_t behind = (count - i - 1) * (KEY_HEAD + KEY_TEXT_LEAST), text = put_text(&values[i], GROUPS_KEY_BYTES_MAX - size - behind - KEY_HEAD, key + size + KEY_HEAD);
         memcpy(key + size, &values[i].number, 8);
         memcpy(key + size + 8, &text, 4);
-        if (text)
-            memcpy(key + size + 12, values[i].text, text);
-        size += 12 + text;
+        size += KEY_HEAD + text;
     }
     return size;
 }
@@ -146,9 +176,9 @@ static bool give_group(struct group *group, const struct query_value *names, uin
         values[i] = names[i];
         memcpy(&values[i].number, key, 8);
         memcpy(&size, key + 8, 4);
-        values[i].text = (const char *)key + 12;
+        values[i].text = (const char *)key + KEY_HEAD;
         values[i].size = size;
-        key += 12 + size;
+        key += KEY_HEAD + size;
     }
     if (group->elapsed_count)
         qsort(group->elapsed, group->elapsed_count, sizeof *group->elapsed, compare_numbers);

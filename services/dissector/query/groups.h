@@ -3,7 +3,7 @@
 #define DISSECTOR_QUERY_GROUPS_H
 #include "services/dissector/query/query.h"
 
-#define GROUPS_KEY_BYTES_MAX 4096u      /* of the values of one group together; longer ones are cut, and then groups may fall together */
+#define GROUPS_KEY_BYTES_MAX 4096u      /* of the values of one group together; longer ones are cut (behind a character, lists and maps behind an element), and then groups may fall together */
 #define GROUPS_COLUMNS 5u               /* count, errors and three percentiles, behind what is grouped by */
 
 struct groups;

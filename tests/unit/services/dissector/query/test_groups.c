@@ -80,8 +80,51 @@ static void long_values_are_cut(void **state)
     groups_free(g);
 }
 
+struct cut { const char *begin, *end; size_t least; };
+
+static bool note_cut(void *context, const struct query_value *v, size_t count)
+{
+    const struct cut *cut = context;
+    size_t begin = strlen(cut->begin), end = strlen(cut->end);
+    assert_int_equal(count, 2 + GROUPS_COLUMNS);
+    assert_true(v[0].size <= GROUPS_KEY_BYTES_MAX && v[0].size >= cut->least);
+    assert_memory_equal(v[0].text, cut->begin, begin);
+    assert_memory_equal(v[0].text + v[0].size - end, cut->end, end);
+    assert_true(v[1].size == 2 && memcmp(v[1].text, "[]", 2) == 0); /* there is room for this at least */
+    return true;
+}
+
+/* What is cut is text, a list or a map still. */
+static void cut_values_are_whole(void **state)
+{
+    static char text[GROUPS_KEY_BYTES_MAX * 3];
+    static const struct { query_type type; const char *first, *further, *last; struct cut cut; } samples[] = {
+        { TYPE_STRING, "", "\xe2\x82\xac", "", { "\xe2\x82\xac", "\xe2\x82\xac", GROUPS_KEY_BYTES_MAX - 30 } },
+        { TYPE_STRING, "a", "\xe2\x82\xac", "", { "a\xe2\x82\xac", "\xe2\x82\xac", GROUPS_KEY_BYTES_MAX - 30 } },
+        { TYPE_STRING, "ab", "\xe2\x82\xac", "", { "ab\xe2\x82\xac", "\xe2\x82\xac", GROUPS_KEY_BYTES_MAX - 30 } },
+        { TYPE_LIST | TYPE_STRING << 4, "[\"a\"", ",\"],\\\"\"", "]", { "[\"a\",", ",\"],\\\"\"]", GROUPS_KEY_BYTES_MAX - 40 } },
+        { TYPE_MAP | TYPE_STRING << 4 | TYPE_STRING << 8, "{\"a\":\"b\"", ",\"c\":\"d\"", "}", { "{\"a\":\"b\",", ",\"c\":\"d\"}", GROUPS_KEY_BYTES_MAX - 40 } },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
+        struct groups *g;
+        size_t size = (size_t)snprintf(text, sizeof text, "%s", samples[i].first);
+        while (size < GROUPS_KEY_BYTES_MAX * 2)
+            size += (size_t)snprintf(text + size, sizeof text - size, "%s", samples[i].further);
+        (void)snprintf(text + size, sizeof text - size, "%s", samples[i].last);
+        struct query_value values[2] = { text_value(text), text_value("[\"longer than what is left\"]") };
+        values[0].type = samples[i].type;
+        values[1].type = TYPE_LIST | TYPE_STRING << 4;
+        assert_int_equal(groups_make(&g), 0);
+        assert_int_equal(groups_add(g, values, 2, 1, false), 0);
+        struct cut cut = samples[i].cut;
+        assert_int_equal(groups_give(g, values, 2, 10, note_cut, &cut), 1);
+        groups_free(g);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(percentiles_are_values_of_entries), cmocka_unit_test(too_many_groups_are_counted_apart), cmocka_unit_test(long_values_are_cut) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(percentiles_are_values_of_entries), cmocka_unit_test(too_many_groups_are_counted_apart), cmocka_unit_test(long_values_are_cut), cmocka_unit_test(cut_values_are_whole) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
