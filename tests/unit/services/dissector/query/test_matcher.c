@@ -117,6 +117,7 @@ static void lists_and_maps(void **state)
           { "dns && size(dns_answers) == 0", "4" }, { "dns_questions.size() > 0", "34" }, { "id in [1, 2 + 1, 5]", "135" }, { "[1, 2, 3][id - 1] == 2", "2" }, { "{\"a\": [1, 2]}[\"a\"][1] == 2", ALL }, { "[1] in [[1], [2]]", ALL },
           { "[1.5, 2.0] == [1.5, 2.0] && 2.0 in [1.5, 2.0] && [2.0][0] == 2.0", ALL }, { "path_segments[0] == \"api\"", "128" }, { "size([1, 2,]) == 2 && size({\"a\": 1,}) == 1", ALL },
           { "has(request.headers.accept)", "1" }, { "has(src.pod.name)", "1234568" }, { "has(query_string.id)", "1" }, { "!has(request.headers)", "34568" }, { "has(response.body)", "12" },
+          { "timestamp_ns in [timestamp_ns + 1, 5] || [timestamp_ns] == [timestamp_ns + 1] || {1: timestamp_ns} == {1: timestamp_ns - 1}", "" }, { "timestamp_ns in [5, timestamp_ns + 0]", ALL },
           { "size([id, id] + [id]) == 3", ALL }, { "[" TEN_IDS TEN_IDS TEN_IDS TEN_IDS TEN_IDS TEN_IDS TEN_IDS TEN_IDS TEN_IDS TEN_IDS TEN_IDS TEN_IDS "7][120] == 7", ALL });
 }
 
