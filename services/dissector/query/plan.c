@@ -43,7 +43,7 @@ static bool write_error(struct sql *sql, const struct comparison *comparison)
 {
     int64_t number = comparison->literal->number;
     static const char *const signs[] = { [OP_GREATER] = ">", [OP_GREATER_EQUAL] = ">=", [OP_EQUAL] = "=" };
-    if ((comparison->op != OP_GREATER && comparison->op != OP_GREATER_EQUAL && comparison->op != OP_EQUAL) || number + (comparison->op == OP_GREATER) < ERROR_STATUS_MIN)
+    if ((comparison->op != OP_GREATER && comparison->op != OP_GREATER_EQUAL && comparison->op != OP_EQUAL) || number < ERROR_STATUS_MIN - (comparison->op == OP_GREATER))
         return false;
     sql_format(sql, "SELECT id FROM entry INDEXED BY entry_error WHERE status >= %d AND status %s ", ERROR_STATUS_MIN, signs[comparison->op]);
     sql_bind_int(sql, number);

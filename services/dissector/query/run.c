@@ -130,7 +130,8 @@ static int find_window(struct run *run, int64_t *ret_first, int64_t *ret_last)
     else if (first <= (int64_t)run->request->after)
         first = (int64_t)run->request->after + 1;
     *ret_first = first > run->first_id ? first : run->first_id;
-    *ret_last = (past < run->past_id ? past : run->past_id) - 1;
+    past = past < run->past_id ? past : run->past_id;
+    *ret_last = past > 0 ? past - 1 : 0; /* an expression may ask for ids below any that there are */
     return 0;
 }
 

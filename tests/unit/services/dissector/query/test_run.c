@@ -122,6 +122,14 @@ static void every_plan_gives_the_same(void **state)
     check(f, "timestamp >= timestamp(\"2026-03-14T22:02:00Z\") && timestamp < timestamp(\"2026-03-14T22:05:00Z\")", "3 4 5");
     check(f, "timestamp > now() - duration(\"2m\")", "8");
     check(f, "timestamp == timestamp(\"2026-03-14T22:03:00Z\")", "4");
+    check(f, "status_code > 9223372036854775807", "");
+    static const char *const beyond[] = { "id < -9223372036854775808", "id <= 0", "id > 9223372036854775807" };
+    for (size_t i = 0; i < sizeof beyond / sizeof *beyond; i++) {
+        struct query_request request = ids_of(f, beyond[i]);
+        struct answer answer;
+        run(&request, &answer);
+        assert_true(answer.rows == 0 && answer.result.cursor == 0 && !answer.result.more);
+    }
 }
 
 static void pages_follow_each_other(void **state)
