@@ -7,9 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct pattern { pcre2_code *code; pcre2_match_data *data; pcre2_match_context *context; };
+#define STACK_FIRST_BYTES (64u * 1024)
 
-struct scan { const char *text; size_t size, at; char *error; bool after_repeat /* a second repetition would be possessive, or none */; };
+struct pattern { pcre2_code *code; pcre2_match_data *data; pcre2_match_context *context; pcre2_jit_stack *stack; /* NULL: not needed yet */ };
+
+struct scan {
+    const char *text;
+    size_t size, at;
+    char *error;
+    bool after_repeat;      /* a second repetition would be possessive, or none */
+    char meant[PATTERN_BYTES_MAX]; /* the text as PCRE2 must have it to mean the same */
+};
 
 static int refuse(struct scan *s, size_t at, const char *why)
 {
@@ -38,6 +46,8 @@ static int scan_escape(struct scan *s, bool in_class)
     bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     if (letter && !strchr(in_class ? "aftnrvxdDsSwWpP" : "aftnrvxdDsSwWpPAbBzE", c))
         return refuse(s, s->at, "this escape is not in RE2's syntax");
+    if (c == 'v') /* one character to RE2, a class of them to PCRE2 */
+        s->meant[s->at + 1] = '\v';
     s->at += 2;
     return 0;
 }
@@ -175,6 +185,7 @@ static int make_limits(struct pattern *p)
 int pattern_compile(const char *text, size_t size, struct pattern **ret, size_t *ret_at, char *error)
 {
     struct scan s = { .text = text, .size = size, .error = error };
+    memcpy(s.meant, text, size < sizeof s.meant ? size : sizeof s.meant);
     int r = size > PATTERN_BYTES_MAX ? refuse(&s, 0, "this pattern is too long") : scan_pattern(&s);
     if (r < 0) {
         *ret_at = s.at;
@@ -185,7 +196,7 @@ int pattern_compile(const char *text, size_t size, struct pattern **ret, size_t 
         return -ENOMEM;
     int number;
     PCRE2_SIZE at;
-    p->code = pcre2_compile((PCRE2_SPTR)text, size, PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C, &number, &at, NULL);
+    p->code = pcre2_compile((PCRE2_SPTR)s.meant, size, PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C, &number, &at, NULL);
     if (!p->code) {
         pattern_free(p);
         *ret_at = at;
@@ -202,9 +213,21 @@ int pattern_compile(const char *text, size_t size, struct pattern **ret, size_t 
     return 0;
 }
 
+/* Compiled code has 32 KiB of the machine's stack, which a group repeated over a page of text fills; then it gets what the interpreter may have. False: it has that already, or there is no memory. */
+static bool take_stack(struct pattern *p)
+{
+    if (p->stack)
+        return false;
+    p->stack = pcre2_jit_stack_create(STACK_FIRST_BYTES, PATTERN_HEAP_KIB_MAX * 1024, NULL);
+    pcre2_jit_stack_assign(p->context, NULL, p->stack);
+    return p->stack;
+}
+
 int pattern_match(struct pattern *p, const char *text, size_t size)
 {
     int r = pcre2_match(p->code, (PCRE2_SPTR)text, size, 0, 0, p->data, p->context);
+    if (r == PCRE2_ERROR_JIT_STACKLIMIT && take_stack(p))
+        r = pcre2_match(p->code, (PCRE2_SPTR)text, size, 0, 0, p->data, p->context);
     if (r >= 0)
         return 1;
     if (r == PCRE2_ERROR_NOMATCH)
@@ -219,6 +242,7 @@ void pattern_free(void *pattern)
         return;
     pcre2_match_data_free(p->data);
     pcre2_match_context_free(p->context);
+    pcre2_jit_stack_free(p->stack);
     pcre2_code_free(p->code);
     free(p);
 }

@@ -9,7 +9,7 @@
 #define PATTERN_REPEAT_MAX 1000u        /* RE2's */
 #define PATTERN_STEPS_MAX 1000000u      /* of backtracking, for one text: some milliseconds */
 #define PATTERN_DEPTH_MAX 10000u
-#define PATTERN_HEAP_KIB_MAX 8192u
+#define PATTERN_HEAP_KIB_MAX 8192u      /* of the interpreter; of compiled code as much stack */
 #define PATTERN_ERROR_TEXT_MAX 160
 
 struct pattern;

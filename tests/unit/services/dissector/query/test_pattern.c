@@ -14,7 +14,7 @@ static void patterns_match_anywhere(void **state)
         { "b", "abc", 1 }, { "^b", "abc", 0 }, { "c$", "abc", 1 }, { "", "", 1 }, { "a.c", "a\nc", 0 }, { "(?s)a.c", "a\nc", 1 }, { "abc$", "abc\n", 0 }, { "(?i)ABC", "abc", 1 }, { "(?m)^b$", "a\nb\nc", 1 }, { "(?P<name>a)", "a", 1 },
         { "(?<name>a)", "a", 1 }, { "(?:a|b)+?c", "abac", 1 }, { "[[:alpha:]]+[^]a]", "ab", 1 }, { "[]a]", "]", 1 }, { "\\d{2,3}", "x12", 1 }, { "\\d{3,}", "x12", 0 }, { "a{,2}", "a{,2}", 1 }, { "x{", "x{", 1 }, { "\\pL\\P{Greek}", "ab", 1 },
         { "\\x41\\x{42}", "AB", 1 }, { "\\Qa.b\\E", "a.b", 1 }, { "\\Qa.b\\E", "axb", 0 }, { "a\\.b\\(", "a.b(", 1 }, { "\\bfoo\\b", "a foo b", 1 }, { "(?U)a+", "aa", 1 }, { "(?i-s:a)", "A", 1 }, { "caf\xc3\xa9", "caf\xc3\xa9", 1 },
-        { "a", "\xff\xfe" "a", 1 }, { "\\w+@\\w+", "mail a@b", 1 },
+        { "a", "\xff\xfe" "a", 1 }, { "a\\vb", "a\vb", 1 }, { "a\\vb", "a\nb", 0 }, { "a[\\v]b", "a\rb", 0 }, { "\\\\v", "\\v", 1 }, { "\\Q\\v\\E", "\\v", 1 }, { "\\w+@\\w+", "mail a@b", 1 },
     };
     (void)state;
     for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
@@ -69,8 +69,24 @@ static void backtracking_is_bounded(void **state)
     pattern_free(NULL);
 }
 
+/* A body is 64 KiB at most. */
+static void a_group_repeats_over_a_whole_body(void **state)
+{
+    static char text[64 * 1024];
+    struct pattern *p;
+    size_t at;
+    char why[PATTERN_ERROR_TEXT_MAX];
+    (void)state;
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = "ab"[i % 2];
+    assert_int_equal(pattern_compile("^(ab)+$", 7, &p, &at, why), 0);
+    assert_int_equal(pattern_match(p, text, sizeof text), 1);
+    assert_int_equal(pattern_match(p, text, sizeof text - 1), 0);
+    pattern_free(p);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(patterns_match_anywhere), cmocka_unit_test(what_re2_lacks_is_refused), cmocka_unit_test(backtracking_is_bounded) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(patterns_match_anywhere), cmocka_unit_test(what_re2_lacks_is_refused), cmocka_unit_test(backtracking_is_bounded), cmocka_unit_test(a_group_repeats_over_a_whole_body) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
