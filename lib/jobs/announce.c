@@ -88,7 +88,7 @@ void text_make_plain(char *text)
 {
     for (unsigned char *p = (unsigned char *)text; *p;) {
         size_t more = *p < 0x80 ? 0 : *p >= 0xc2 && *p < 0xe0 ? 1 : *p >= 0xe0 && *p < 0xf0 ? 2 : *p >= 0xf0 && *p < 0xf5 ? 3 : SIZE_MAX;
-        bool whole = more != SIZE_MAX && *p >= 0x20 && *p != 0x7f;
+        bool whole = more != SIZE_MAX && *p >= 0x20 && *p != 0x7f && !(*p == 0xc2 && p[1] < 0xa0); /* U+0080 to U+009F are a terminal's control characters, too */
         for (size_t i = 1; whole && i <= more; i++)
             whole = (p[i] & 0xc0) == 0x80;
         if (whole && ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] >= 0xa0) || (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] >= 0x90)))
