@@ -73,7 +73,7 @@ static void groups_free_p(struct groups **groups) { groups_free(*groups); }
 static void run_files(struct live *live, const Tapeloop__V1__CallsQuery *query, Tapeloop__V1__CallsReply *reply)
 {
     MEM_CLEANUP(groups_free_p) struct groups *groups = NULL;
-    struct page page = { .rows = { .reply = reply }, .limit = query->limit ? query->limit : QUERY_LIMIT_USUAL };
+    struct page page = { .rows = { .reply = reply, .may_be_gone = true /* the oldest make room at any time */ }, .limit = query->limit ? query->limit : QUERY_LIMIT_USUAL };
     char cursor[64];
     uint32_t number;
     if (!read_cursor(query->cursor, &page.file, &page.entry)) {

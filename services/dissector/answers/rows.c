@@ -93,7 +93,7 @@ bool rows_run(struct rows *rows, uint64_t id, const struct query_request *reques
     struct query_error error = { 0 };
     *ret = (struct query_result){ 0 };
     int r = id ? query_call(NULL, request->path, id, take_row, rows, &error) : query_run(request, take_row, rows, ret, &error);
-    return judge(rows, r, &error);
+    return judge(rows, r == -ENOENT && rows->may_be_gone ? 0 : r, &error);
 }
 
 bool rows_gathered(struct rows *rows, const struct query_request *request)

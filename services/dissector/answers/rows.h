@@ -13,6 +13,7 @@ struct rows {
     uint64_t base;                      /* added to ids: of one file among several */
     size_t bytes;
     bool full, too_large, no_memory;
+    bool may_be_gone;                   /* a file that is not there has no rows, and that is no failure */
 };
 /* What the message asks for, of the file at path (borrowed). False: it is wrong, and the reply says so. */
 bool rows_request(const Tapeloop__V1__CallsQuery *query, const char *path, struct query_request *ret, ProtobufCMessage *reply);

@@ -20,7 +20,7 @@
 #define FILES 3u
 #define ENTRIES 5u                      /* of each */
 
-static struct { char folder[64]; int64_t later_s; unsigned slow_after; uint32_t files; } fake;
+static struct { char folder[64]; int64_t later_s; unsigned slow_after; uint32_t files, gone /* this one is removed once it was found */; } fake;
 
 /* In place of libc's. */
 int clock_gettime(clockid_t clock, struct timespec *ret)
@@ -52,7 +52,7 @@ bool shelf_find(struct shelf *shelf, uint32_t from, uint32_t *ret_number, char p
     if (fake.files == 0 || from > fake.files)
         return false;
     *ret_number = from ? from : 1;
-    snprintf(path, SHELF_PATH_MAX, "%s/calls-%u.sqlite", fake.folder, *ret_number);
+    snprintf(path, SHELF_PATH_MAX, *ret_number == fake.gone ? "%s/gone-%u.sqlite" : "%s/calls-%u.sqlite", fake.folder, *ret_number);
     return true;
 }
 
@@ -89,6 +89,7 @@ static int reset(void **state)
     (void)state;
     fake.files = FILES;
     fake.slow_after = 0;
+    fake.gone = 0;
     return 0;
 }
 
@@ -150,8 +151,20 @@ static void groups_of_a_part_have_one(void **state)
     check("status_code", 0, "", 2, 15, "");
 }
 
+/* The oldest make room while they are asked. */
+static void files_may_go_meanwhile(void **state)
+{
+    (void)state;
+    fake.gone = 1;
+    check(NULL, 7, "", 7, 7, "3.2");
+    check("status_code", 0, "", 2, 10, "");
+    fake.gone = 2;
+    check(NULL, 7, "2.2", 5, 5, "4.0");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test_setup(pages_go_on, reset), cmocka_unit_test_setup(groups_that_are_whole_have_no_cursor, reset), cmocka_unit_test_setup(groups_of_a_part_have_one, reset) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test_setup(pages_go_on, reset), cmocka_unit_test_setup(groups_that_are_whole_have_no_cursor, reset), cmocka_unit_test_setup(groups_of_a_part_have_one, reset),
+                                        cmocka_unit_test_setup(files_may_go_meanwhile, reset) };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
