@@ -103,12 +103,17 @@ static RIG_UNUSED struct rig *rig_new_without_handshake(uint16_t port, enum reda
     return rig;
 }
 
-static RIG_UNUSED struct rig *rig_new(uint16_t port, enum redact_level redact)
+static RIG_UNUSED void rig_shake_hands(struct rig *rig)
 {
-    struct rig *rig = rig_new_without_handshake(port, redact, 6);
     rig_packet(rig, SIDE_CLIENT, 2, NULL, 0, 0);
     rig_packet(rig, SIDE_SERVER, 18, NULL, 0, 0);
     rig_packet(rig, SIDE_CLIENT, 16, NULL, 0, 0);
+}
+
+static RIG_UNUSED struct rig *rig_new(uint16_t port, enum redact_level redact)
+{
+    struct rig *rig = rig_new_without_handshake(port, redact, 6);
+    rig_shake_hands(rig);
     return rig;
 }
 
