@@ -53,6 +53,7 @@ struct stream {
     uint64_t acked;                 /* greatest offset that the other side has acknowledged */
     uint64_t fin_offset;
     struct waiting *waiting;        /* by offset */
+    struct waiting *waiting_last;   /* the one that came last, behind which the next most often belongs; NULL: it is gone */
     uint32_t waiting_bytes;
     uint8_t window_scale;
     /* the connection's entry */

@@ -107,11 +107,12 @@ static bool wait_for(struct conversation *c, unsigned direction, const struct wa
     memcpy(w->data, data, w->captured);
     s->waiting_bytes += (uint32_t)sizeof *w + w->captured;
     c->shard->held_bytes += sizeof *w + w->captured;
-    struct waiting **at = &s->waiting;
+    struct waiting **at = s->waiting_last && s->waiting_last->offset <= w->offset ? &s->waiting_last->next : &s->waiting; /* many wait behind one hole: from the first on would be their square */
     while (*at && (*at)->offset <= w->offset)
         at = &(*at)->next;
     w->next = *at;
     *at = w;
+    s->waiting_last = w;
     return true;
 }
 
@@ -124,6 +125,8 @@ bool segments_supply(struct conversation *c, unsigned direction, uint64_t offset
 
 static void forget(struct conversation *c, struct stream *s, struct waiting *w)
 {
+    if (s->waiting_last == w)
+        s->waiting_last = NULL;
     s->waiting_bytes -= (uint32_t)sizeof *w + w->captured;
     c->shard->held_bytes -= sizeof *w + w->captured;
     free(w);
