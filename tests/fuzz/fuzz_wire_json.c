@@ -9,7 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const ProtobufCMessageDescriptor *const types[] = {
     &tapeloop__v1__snapshot_request__descriptor, &tapeloop__v1__export_request__descriptor, &tapeloop__v1__manifest__descriptor,
-    &tapeloop__v1__node_heartbeat__descriptor,
+    &tapeloop__v1__node_heartbeat__descriptor, &tapeloop__v1__dissect_request__descriptor, &tapeloop__v1__dissect_manifest__descriptor,
+    &tapeloop__v1__dissect_plan__descriptor, &tapeloop__v1__dissect_item__descriptor, &tapeloop__v1__calls_query__descriptor,
 };
 
 static void try_type(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t size)

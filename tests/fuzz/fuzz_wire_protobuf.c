@@ -9,6 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const ProtobufCMessageDescriptor *const types[] = {
     &tapeloop__v1__snapshot_request__descriptor, &tapeloop__v1__pin_request__descriptor, &tapeloop__v1__unpin_request__descriptor,
     &tapeloop__v1__pin_reply__descriptor, &tapeloop__v1__node_heartbeat__descriptor, &tapeloop__v1__claim__descriptor,
+    &tapeloop__v1__dissect_request__descriptor, &tapeloop__v1__dissect_job__descriptor, &tapeloop__v1__calls_query__descriptor, &tapeloop__v1__calls_reply__descriptor,
+    &tapeloop__v1__live_status__descriptor,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
