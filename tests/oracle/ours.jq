@@ -6,8 +6,10 @@ def question: ((.dns_questions // [""])[0] | plain | low | if . == "." then "<ro
 def key: [.src, .dst] | map("\(.ip)_\(.port)") | sort | join("-");
 def pair($name): if .request_at and .response_at then "\($name) pair \(.request_at.frame) \(.response_at.frame)" else empty end;
 
+# Without a Host header, the host of CONNECT is that of the target (RFC 9110, 9.3.6); tshark shows none.
+def host: if .method == "CONNECT" and .host == .url and (.request.headers // {} | has("host") | not) then "" else .host // "" end;
 def http:
-    (if .method then "HTTP request \(.request_at.frame) \(.method | plain) \(.url // "" | plain) \(.host // "" | plain)" else empty end),
+    (if .method then "HTTP request \(.request_at.frame) \(.method | plain) \(.url // "" | plain) \(host | plain)" else empty end),
     (if .status_code then "HTTP response \(.response_at.frame) \(.status_code)" else empty end),
     (if .status_code and .method then pair("HTTP") else empty end);
 def http2:

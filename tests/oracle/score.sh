@@ -68,7 +68,20 @@ theirs() { # WORK
         "\$frames[0] as \$keys | \$frames[1] as \$gaps | $(cat $here/theirs.jq)" "$1/json" 2>>"$1/errors" | numbered || true
 }
 
-# Packets and payload bytes of each side of a connection. Leaves in WORK: `frames` (frame, endpoints, protocols, virtual network, interface, initial sequence number, sequence number, acknowledgement), the same as JSON and gaps in `keys`, `disordered` where segments are not in order, and `said` where one of the
+# Where the dissector alone tells of a message of HTTP, WORK/heads: what tshark says of the heads alone, which it shows without waiting for the bodies.
+heads() { # FILE WORK [-d HINT]...
+    local file=$1 work=$2 order orders=FALSE
+    shift 2
+    : >"$work/heads"
+    comm -13 "$work/theirs" "$work/ours" | grep -q '^HTTP ' || return 0
+    [ ! -s "$work/disordered" ] || orders="FALSE TRUE"
+    for order in $orders; do
+        tshark -2 -n -r "$file" "$@" -o "tcp.reassemble_out_of_order:$order" -o http.desegment_body:FALSE -Y http -T json --no-duplicate-keys -J 'frame tcp http' >"$work/json" 2>"$work/tshark.log" || true
+        theirs "$work" | grep '^HTTP ' >>"$work/heads" || true
+    done
+}
+
+# Packets and payload bytes of each side of a connection. Leaves in WORK: `frames` (frame, endpoints, protocols, virtual network, interface, initial sequence number, sequence number, acknowledgement, payload bytes, sender), the same as JSON and gaps in `keys`, `disordered` where segments are not in order, and `said` where one of the
 # protocols is there at all.
 connections() { # WORK
     : >"$1/disordered"
@@ -95,7 +108,7 @@ connections() { # WORK
         from = (ip == 6 ? nth($5, v6) : nth($3, v4)) " " ($1 != "" ? nth($7, 1) : nth($12, udps)); to = (ip == 6 ? nth($6, v6) : nth($4, v4)) " " ($1 != "" ? nth($8, 1) : nth($13, udps))
         a = from; b = to; gsub(/ /, "_", a); gsub(/ /, "_", b)
         key = a < b ? a "-" b : b "-" a
-        printf "%s %s %s %s %s %s %s %s\n", $11, key, $2, ($16 $17 != "" ? $16 $17 : "-"), ($18 != "" ? $18 : "-"), ($1 != "" && $19 ~ /^(1|[Tt]rue)/ ? $20 : "-"), $20 + 0, $21 + 0 >work "/frames"
+        printf "%s %s %s %s %s %s %s %s %s %s\n", $11, key, $2, ($16 $17 != "" ? $16 $17 : "-"), ($18 != "" ? $18 : "-"), ($1 != "" && $19 ~ /^(1|[Tt]rue)/ ? $20 : "-"), $20 + 0, $21 + 0, $9 + 0, a >work "/frames"
         printf "%s\"%s\":\"%s\"", (keys++ ? "," : ""), $11, key >work "/keys"
         if ($14 $15 != "") gaps[key] = gaps[key] (gaps[key] != "" ? "," : "") $11
     }
@@ -119,7 +132,7 @@ connections() { # WORK
 # Facts that one side alone has become `(RULE) SIDE: FACT` or `SIDE: FACT`.
 excuse() { # WORK
     { comm -23 "$1/theirs" "$1/ours" | sed 's/^/tshark\t/'; comm -13 "$1/theirs" "$1/ours" | sed 's/^/dissector\t/'; } >"$1/open"
-    [ ! -s "$1/open" ] || awk -f $here/excuse.awk "$rules"/*.rule "$1/frames" "$1/hits" "$1/entries.facts" "$1/ours" "$1/theirs" "$1/open"
+    [ ! -s "$1/open" ] || awk -f $here/excuse.awk "$rules"/*.rule "$1/frames" "$1/hits" "$1/entries.facts" "$1/ours" "$1/theirs" "$1/heads" pass=1 "$1/open" pass=2 "$1/open"
 }
 
 one() { # FILE TABLES OUT
@@ -143,6 +156,7 @@ one() { # FILE TABLES OUT
         [ ! -s "$work/disordered" ] || { look "$file" "$work" TRUE "${hint[@]}"; theirs "$work" >>"$work/facts"; }
     fi
     sort -u "$work/facts" >"$work/theirs"
+    heads "$file" "$work" "${hint[@]}"
     {
         comm -12 "$work/theirs" "$work/ours" | sed 's/^/= /'
         excuse "$work"
