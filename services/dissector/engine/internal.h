@@ -24,6 +24,7 @@
 #define PATIENCE_PACKETS 24u        /* that pass while a hole which the receiver has acknowledged, or a cause, is waited for */
 #define JUMP_MAX (1 << 30)          /* RFC 7323: no window is larger; a sequence number further away is not of this connection */
 #define WAITING_BYTES_MAX (1024u * 1024) /* held of one side behind a hole: a receive window's order */
+#define WAITING_PACKETS_MAX 2048u   /* and in so many packets at most: each that comes in no order looks for its place among them */
 #define MARKS_MAX 32768u            /* packets whose bytes are held of one side: a MiB of them in packets of 32 bytes */
 #define DETECTED_MAX 4u             /* protocols of one connection that its entry names */
 
@@ -54,7 +55,7 @@ struct stream {
     uint64_t fin_offset;
     struct waiting *waiting;        /* by offset */
     struct waiting *waiting_last;   /* the one that came last, behind which the next most often belongs; NULL: it is gone */
-    uint32_t waiting_bytes;
+    uint32_t waiting_bytes, waiting_count;
     uint8_t window_scale;
     /* the connection's entry */
     uint64_t packets, bytes, payload, retransmitted, out_of_order, zero_windows, keep_alives, missing;

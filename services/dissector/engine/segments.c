@@ -106,6 +106,7 @@ static bool wait_for(struct conversation *c, unsigned direction, const struct wa
     *w = *head;
     memcpy(w->data, data, w->captured);
     s->waiting_bytes += (uint32_t)sizeof *w + w->captured;
+    s->waiting_count++;
     c->shard->held_bytes += sizeof *w + w->captured;
     struct waiting **at = s->waiting_last && s->waiting_last->offset <= w->offset ? &s->waiting_last->next : &s->waiting; /* many wait behind one hole: from the first on would be their square */
     while (*at && (*at)->offset <= w->offset)
@@ -128,6 +129,7 @@ static void forget(struct conversation *c, struct stream *s, struct waiting *w)
     if (s->waiting_last == w)
         s->waiting_last = NULL;
     s->waiting_bytes -= (uint32_t)sizeof *w + w->captured;
+    s->waiting_count--;
     c->shard->held_bytes -= sizeof *w + w->captured;
     free(w);
 }
@@ -169,10 +171,8 @@ static void progress(struct conversation *c)
     } while (moved);
 }
 
-static bool is_full(const struct conversation *c)
-{
-    return c->streams[0].waiting_bytes > WAITING_BYTES_MAX || c->streams[1].waiting_bytes > WAITING_BYTES_MAX;
-}
+static bool is_full_side(const struct stream *s) { return s->waiting_bytes > WAITING_BYTES_MAX || s->waiting_count > WAITING_PACKETS_MAX; }
+static bool is_full(const struct conversation *c) { return is_full_side(&c->streams[0]) || is_full_side(&c->streams[1]); }
 
 /* What never came: from another view where one has it, else a gap. False: another view may have it still. */
 static bool lose(struct conversation *c, unsigned direction, uint64_t lost, bool all)
@@ -198,7 +198,7 @@ static bool give_way(struct conversation *c, bool all)
         if (!s->waiting)
             continue;
         if (s->waiting->offset > s->fed) {
-            if (all || s->acked > s->fed || s->waiting_bytes > WAITING_BYTES_MAX) {
+            if (all || s->acked > s->fed || is_full_side(s)) {
                 /* No further than what the other side's next bytes answer: what lies between is a cause of its own. */
                 uint64_t until = other && other->acked > s->fed && other->acked < s->waiting->offset ? other->acked : s->waiting->offset;
                 return lose(c, direction, until - s->fed, all);
@@ -247,7 +247,7 @@ static void take_payload(struct conversation *c, unsigned direction, const struc
         s->seq = seq;
     }
     int32_t d = distance(s, seq);
-    if (d < 0 && s->soft && d >= -SOFT_BEFORE_MAX && p->payload > 1) { /* seen later than its acknowledgement */
+    if (d < 0 && s->soft && d >= -SOFT_BEFORE_MAX && p->payload > 1 && (uint64_t)-(int64_t)d <= s->fed) { /* seen later than its acknowledgement */
         s->fed += (uint64_t)(int64_t)d;
         s->seq = seq;
         d = 0;

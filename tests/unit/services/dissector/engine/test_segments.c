@@ -1,5 +1,6 @@
 /* TCP into streams: retransmissions, overlaps, wrapping numbers, keep-alives, cut packets, resets, ports used again, and what the connection's entry says of them. */
 #include "tests/unit/services/dissector/engine/fake_registry.h"
+#include "services/dissector/engine/internal.h"
 #include "tests/support/protocol_rig.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -231,12 +232,58 @@ static void numbers_from_before_the_beginning(void **state)
     rig_free(rig);
 }
 
+/* A hole that nobody has acknowledged waits for its retransmission, but not for ever: thousands of packets behind it would each have to find their place. */
+static void a_crowd_waits_no_longer(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(7, REDACT_OFF);
+    a_call(rig, 1);
+    uint32_t acked = rig->acked[SIDE_SERVER];
+    rig_lose(rig, SIDE_CLIENT, 4);
+    for (unsigned i = 0; i < WAITING_PACKETS_MAX + 100; i++) {
+        rig->acked[SIDE_SERVER] = acked;
+        rig_say(rig, SIDE_CLIENT, "Q2:\n" + i % 4, 1);
+        if (i < WAITING_PACKETS_MAX)
+            assert_int_equal(shard_counters(rig->shard)->gap_bytes, 0);
+    }
+    assert_int_equal(shard_counters(rig->shard)->gap_bytes, 4);
+    rig_finish(rig);
+    rig_free(rig);
+}
+
+/* The same bytes in any order behind a hole that is filled at last. */
+static void what_waits_is_in_order(void **state)
+{
+    (void)state;
+    enum { CALLS = 100 };
+    char text[CALLS * 8];
+    size_t size = 0, at = 0;
+    for (unsigned i = 0; i < CALLS; i++)
+        size += (size_t)snprintf(text + size, sizeof text - size, "Q%u:\n", i);
+    struct rig *rig = rig_new(7, REDACT_OFF);
+    uint32_t seq = rig->seq[SIDE_CLIENT], acked = rig->acked[SIDE_SERVER];
+    for (size_t i = 0; i < size; i++) {  /* 11 has no divisor in common with the size */
+        at = (at + 11) % size;
+        rig->seq[SIDE_CLIENT] = seq + (uint32_t)at;
+        rig->acked[SIDE_SERVER] = acked;
+        rig_say(rig, SIDE_CLIENT, text + at, 1);
+    }
+    rig->seq[SIDE_CLIENT] = seq + (uint32_t)size;
+    rig_finish(rig);
+    assert_int_not_equal(size % 11, 0);
+    assert_int_equal(rig_count(rig), CALLS);
+    for (unsigned i = 0; i < CALLS; i++)
+        assert_int_equal(atoi(rig_text(rig, i, "asked")), i);
+    assert_int_equal(shard_counters(rig->shard)->gap_bytes, 0);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_comes_again_is_dropped), cmocka_unit_test(keep_alives_are_no_data), cmocka_unit_test(a_cut_packet_is_a_hole_of_known_size), cmocka_unit_test(one_side_alone),
         cmocka_unit_test(a_reset_and_the_same_ports_again), cmocka_unit_test(refused_and_unanswered), cmocka_unit_test(a_hole_waits_for_its_retransmission), cmocka_unit_test(the_budget_evicts_the_quietest),
-        cmocka_unit_test(an_eviction_is_no_avalanche), cmocka_unit_test(numbers_from_before_the_beginning),
+        cmocka_unit_test(an_eviction_is_no_avalanche), cmocka_unit_test(numbers_from_before_the_beginning), cmocka_unit_test(a_crowd_waits_no_longer), cmocka_unit_test(what_waits_is_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
