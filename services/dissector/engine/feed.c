@@ -110,6 +110,7 @@ static bool follow_switch(struct conversation *c)
     c->switch_state = NULL;
     c->detect_again = false;
     close_protocol(c);
+    c->ignored = c->ignored || c->switches++ == SWITCHES_MAX;
     if (c->ignored) {
         free(state);
         return true;

@@ -21,6 +21,7 @@
 #define IDLE_UDP_NS INT64_C(60000000000)
 #define DETECT_BYTES_MAX 8192u      /* of one side, before a stream is taken for unknown */
 #define DETECT_TRIES_MAX 64u        /* packets of a stream without a beginning that are looked at */
+#define SWITCHES_MAX 16u            /* from one parser to the next: a proxy, STARTTLS, an upgrade; a tunnel in a tunnel in a ... is no traffic, and each is looked at inside of the call for the one around it */
 #define PATIENCE_PACKETS 24u        /* that pass while a hole which the receiver has acknowledged, or a cause, is waited for */
 #define JUMP_MAX (1 << 30)          /* RFC 7323: no window is larger; a sequence number further away is not of this connection */
 #define WAITING_BYTES_MAX (1024u * 1024) /* held of one side behind a hole: a receive window's order */
@@ -88,7 +89,7 @@ struct conversation {
     struct before_gap before_gap;
     uint8_t end;                    /* enum conversation_end */
     uint8_t reset;                  /* 1 + direction that sent RST */
-    uint8_t desyncs, detect_tries, detect_no; /* detect_no: bit per direction that is nobody's */
+    uint8_t switches, desyncs, detect_tries, detect_no; /* detect_no: bit per direction that is nobody's */
     uint8_t detected_count;
     const struct protocol *detected[DETECTED_MAX];
     const struct protocol *protocol, *switch_to;

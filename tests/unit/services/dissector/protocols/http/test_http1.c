@@ -1,3 +1,5 @@
+#include <pthread.h>
+
 #include "tests/support/protocol_script.h"
 
 #define PORT 80
@@ -449,6 +451,40 @@ static void large_heads_are_cut(void **state)
     free(text);
 }
 
+/* Tunnels in tunnels, thousands in one packet. */
+static void *dig(void *context)
+{
+    enum { TUNNELS = 15000 };
+    char *client = malloc(TUNNELS * 32), *server = malloc(TUNNELS * 32);
+    size_t asked = 0, answered = 0;
+    for (unsigned i = 0; i < TUNNELS; i++) {
+        asked += (size_t)sprintf(client + asked, "CONNECT a HTTP/1.1\n\n");
+        answered += (size_t)sprintf(server + answered, "HTTP/1.1 200\n\n");
+    }
+    struct rig *rig = rig_new(8080, REDACT_ON);
+    rig_say(rig, SIDE_CLIENT, client, (ssize_t)asked);
+    rig_say(rig, SIDE_SERVER, server, (ssize_t)answered);
+    rig_finish(rig);
+    *(size_t *)context = rig_count(rig);
+    rig_free(rig);
+    free(client);
+    free(server);
+    return NULL;
+}
+
+static void a_tunnel_has_an_end(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    pthread_attr_t attributes;
+    size_t count = 0;
+    assert_int_equal(pthread_attr_init(&attributes), 0);
+    assert_int_equal(pthread_attr_setstacksize(&attributes, 1024 * 1024), 0); /* what is nested is not nested on the stack */
+    assert_int_equal(pthread_create(&thread, &attributes, dig, &count), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_in_range(count, 10, 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -457,6 +493,7 @@ int main(void)
         cmocka_unit_test(lost_bytes_of_bodies_are_counted), cmocka_unit_test(a_hole_inside_a_body_parts_no_pair), cmocka_unit_test(after_a_gap_the_next_message_is_found), cmocka_unit_test(a_second_hole_does_not_hide_the_first), cmocka_unit_test(a_lost_head_request_costs_no_response),
         cmocka_unit_test(a_stream_that_began_before_is_read_from_its_next_message), cmocka_unit_test(the_end_of_the_capture_is_said), cmocka_unit_test(times_are_those_of_the_packets),
         cmocka_unit_test(connect_stays_an_entry), cmocka_unit_test(an_upgrade_hands_over), cmocka_unit_test(an_upgrade_to_http2_hands_over), cmocka_unit_test(large_heads_are_cut),
+        cmocka_unit_test(a_tunnel_has_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
