@@ -56,9 +56,19 @@ static void settle(struct conversation *c, const struct message *request)
         c->unsure = false;
 }
 
+/* Its protocol has given it up: what comes now is no answer to it. */
+static bool too_late(const struct conversation *c, const struct message *request, int64_t now_ns)
+{
+    return !c->tcp && request->protocol->idle_ns && now_ns - request->first_ns > request->protocol->idle_ns;
+}
+
 void conversation_request(struct conversation *c, struct message *m, uint64_t key)
 {
+    if (m == &c->shard->nothing) /* shared: it is in no list */
+        return;
     m->key = key;
+    while (c->pending_first && too_late(c, c->pending_first, m->first_ns))
+        emit_entry(c, unlink_after(c, NULL), NULL, NO_RESPONSE, 0);
     while (c->pending_count >= CONVERSATION_UNANSWERED_MAX || (c->pending_count > 0 && c->pending_bytes + message_memory(m) > CONVERSATION_UNANSWERED_BYTES_MAX)) {
         c->shard->counters.requests_evicted++;
         emit_entry(c, unlink_after(c, NULL), NULL, EVICTED, 0);
@@ -97,11 +107,6 @@ static struct message *find_in_order(struct conversation *c, const struct messag
     return NULL;
 }
 
-static bool too_late(const struct conversation *c, const struct message *request, const struct message *response)
-{
-    return !c->tcp && c->protocol && c->protocol->idle_ns && response->first_ns - request->first_ns > c->protocol->idle_ns;
-}
-
 static struct message *find_by_key(struct conversation *c, const struct message *response, uint64_t key)
 {
     struct message *before = NULL;
@@ -109,7 +114,7 @@ static struct message *find_by_key(struct conversation *c, const struct message 
         struct message *next = m->next;
         if (m->key == key) {
             (void)unlink_after(c, before);
-            if (!too_late(c, m, response))
+            if (!too_late(c, m, response->first_ns))
                 return m;
             emit_entry(c, m, NULL, NO_RESPONSE, 0);
         } else {
@@ -156,7 +161,7 @@ void pairing_close(struct conversation *c)
 {
     while (c->pending_first) {
         const struct stream *server = &c->streams[direction_of(c, SIDE_SERVER)];
-        enum incomplete reason = c->tcp && server->gap_end > c->pending_first->acked ? GAP : alone_reason(c);
+        enum incomplete reason = c->tcp && server->gap_end > c->pending_first->acked ? GAP : too_late(c, c->pending_first, c->shard->now_ns) ? NO_RESPONSE : alone_reason(c);
         emit_entry(c, unlink_after(c, NULL), NULL, reason, 0);
     }
 }

@@ -1,5 +1,6 @@
 /* Pairs under loss, disorder and repetition: never a wrong one, all of them where nothing is lost. The conversations are made from a seed, their truth is in the messages' numbers. */
 #include "tests/unit/services/dissector/engine/fake_registry.h"
+#include "services/dissector/engine/internal.h"
 #include "tests/support/protocol_rig.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -206,11 +207,73 @@ static void datagrams_pair_by_key(void **state)
     rig_free(rig);
 }
 
+/* A resolver's flow never ends: requests without an answer are given up in time, not when there are too many, and not because the capture ends. */
+static void old_datagrams_are_given_up(void **state)
+{
+    (void)state;
+    enum { REQUESTS = CONVERSATION_UNANSWERED_MAX + 1000 };
+    struct rig *rig = rig_new_udp(7, REDACT_OFF);
+    for (unsigned i = 0; i < REQUESTS; i++) {
+        char text[32];
+        int n = snprintf(text, sizeof text, "Q%u:\n", i);
+        rig->now_ns = RIG_START_NS + i * INT64_C(20000000); /* 50 a second, for 100 seconds */
+        rig_say(rig, SIDE_CLIENT, text, n);
+    }
+    rig_say(rig, SIDE_SERVER, "A5000:\n", 7);
+    rig_stop(rig);
+    assert_int_equal(rig_count(rig), REQUESTS);
+    assert_int_equal(shard_counters(rig->shard)->requests_evicted, 0);
+    unsigned answered = 0, given_up = 0, open = 0;
+    for (size_t i = 0; i < rig_count(rig); i++) {
+        const char *incomplete = rig_incomplete(rig, i);
+        answered += incomplete[0] == '\0';
+        given_up += strcmp(incomplete, "no_response") == 0;
+        open += strcmp(incomplete, "ends_after") == 0;
+    }
+    assert_int_equal(answered, 1);
+    assert_in_range(open, 1490, 1510); /* of the last 30 seconds */
+    assert_int_equal(given_up, REQUESTS - open - 1);
+    rig_free(rig);
+}
+
+static struct conversation *any_conversation(struct shard *shard)
+{
+    for (uint32_t i = 0; i < shard->buckets_count; i++)
+        if (shard->buckets[i])
+            return shard->buckets[i];
+    return NULL;
+}
+
+/* Without memory all conversations share one message. */
+static void no_memory_ties_no_lists_together(void **state)
+{
+    (void)state;
+    struct rig *one = rig_new_udp(7, REDACT_OFF);
+    rig_say(one, SIDE_CLIENT, "Q1:\n", 4);
+    struct conversation *first = any_conversation(one->shard), *second = NULL;
+    struct shard *shard = one->shard;
+    one->tuple.source_port++;
+    conversation_request(first, &shard->nothing, 7);
+    rig_say(one, SIDE_CLIENT, "Q2:\n", 4);
+    for (uint32_t i = 0; i < shard->buckets_count && !second; i++)
+        for (struct conversation *c = shard->buckets[i]; c && !second; c = c->next_in_bucket)
+            second = c == first ? NULL : c;
+    assert_non_null(second);
+    conversation_request(second, &shard->nothing, 7);
+    rig_say(one, SIDE_CLIENT, "Q3:\n", 4);
+    rig_stop(one);
+    assert_int_equal(rig_count(one), 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(rig_record(one, i)->tuple.source_port, strcmp(rig_text(one, i, "asked"), "1") == 0 ? 40000 : 40001);
+    rig_free(one);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_conversations_pair_all), cmocka_unit_test(disorder_and_repetition_lose_nothing), cmocka_unit_test(losses_never_make_a_wrong_pair),
         cmocka_unit_test(one_call_at_a_time_loses_only_what_lost_a_packet), cmocka_unit_test(a_capture_from_the_middle), cmocka_unit_test(datagrams_pair_by_key),
+        cmocka_unit_test(old_datagrams_are_given_up), cmocka_unit_test(no_memory_ties_no_lists_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
