@@ -230,10 +230,12 @@ void http2_calls_data(struct http2_calls *calls, struct conversation *c, enum si
         return;
     if (stream->grpc)
         http2_streams_sizes(&calls->streams, half, data, size);
-    if (whole && half->body.size == 0)
+    if (whole && half->body.size == 0) {
         http_body_write_whole(&half->body, half->message, data, size);
-    else if (!http2_streams_body(&calls->streams, half, data, size))
+        count_values(calls, half);
+    } else if (!http2_streams_body(&calls->streams, half, data, size)) {
         message_incomplete(half->message, TRUNCATED);
+    }
     conversation_last(c, side, half->message, data + size - 1);
 }
 

@@ -63,6 +63,24 @@ static void http2_bodies(struct rig *rig)
     h2_free(&c);
 }
 
+/* Whole bodies that wait for what the other side says: in their messages already. */
+static void http2_whole_bodies(struct rig *rig)
+{
+    static char body[16000];
+    memset(body, 'b', sizeof body);
+    struct h2 c = h2_new();
+    h2_preface(&c);
+    h2_setting(&c, 3, 100);
+    rig_say(rig, SIDE_CLIENT, c.data, (ssize_t)c.size);
+    for (uint32_t stream = 1; stream < 12; stream += 2) {
+        size_t at = c.size;
+        h2_headers(&c, stream, 0, "POST /upload h", H2_NONE);
+        h2_data(&c, stream, HTTP2_END_STREAM, body, sizeof body);
+        rig_say(rig, SIDE_CLIENT, c.data + at, (ssize_t)(c.size - at));
+    }
+    h2_free(&c);
+}
+
 static void http2_tables(struct rig *rig)
 {
     struct h2 c = h2_new();
@@ -209,6 +227,7 @@ static void every_parser_counts(void **state)
         { "heads of HTTP/1", 80, 30000, http1_heads },
         { "unanswered requests", 80, 50 * 800, http1_unanswered },
         { "bodies of HTTP/2", 80, 60000, http2_bodies },
+        { "whole bodies of HTTP/2", 80, 96000, http2_whole_bodies },
         { "tables of HTTP/2", 80, 20000, http2_tables },
         { "messages of WebSocket", 80, 19968, websocket_messages },
         { "statements of PostgreSQL", 5432, 60000, postgresql_statements },
