@@ -3,6 +3,7 @@
 #include <string.h>
 
 #define POINTER 0xc0u
+#define POINTERS_MAX 127u /* of one name: as many as it may have labels. A pointer may lead to a pointer, but thousands of them, which each name of a message could end in, are an attack */
 #define HASH_FACTOR UINT64_C(0x9e3779b97f4a7c15)
 
 static int bad(struct cursor *c)
@@ -24,7 +25,7 @@ int dns_name_text(struct cursor *c, struct text_buffer *t)
 {
     struct cursor at = *c;
     size_t bytes = 1, lowest = c->at; /* bytes: with the root's */
-    bool jumped = false;
+    unsigned pointers = 0;
     for (;;) {
         uint8_t length = cursor_u8(&at);
         if (!cursor_ok(&at))
@@ -33,11 +34,10 @@ int dns_name_text(struct cursor *c, struct text_buffer *t)
             break;
         if ((length & POINTER) == POINTER) {
             size_t target = (size_t)(length & ~POINTER) << 8 | cursor_u8(&at);
-            if (!cursor_ok(&at) || target >= lowest)
+            if (!cursor_ok(&at) || target >= lowest || pointers == POINTERS_MAX)
                 return bad(c);
-            if (!jumped)
+            if (pointers++ == 0)
                 c->at = at.at;
-            jumped = true;
             at.at = lowest = target;
             continue;
         }
@@ -53,7 +53,7 @@ int dns_name_text(struct cursor *c, struct text_buffer *t)
     }
     if (bytes == 1)
         text_buffer_char(t, '.');
-    if (!jumped)
+    if (pointers == 0)
         c->at = at.at;
     return 0;
 }

@@ -4,7 +4,7 @@
  *   |t t|    length     | bytes            11: pointer, 14 bits, from the message's first byte
  *   +-+-+---------------+----------        01, 10: nobody uses them: refused
  *
- * Source: RFC 1035 sections 3.1 and 4.1.4. A pointer leads to a lower place than the one before it, so that none leads in a circle; a name has at most 255 bytes. Cursors are over the whole message. */
+ * Source: RFC 1035 sections 3.1 and 4.1.4. A pointer leads to a lower place than the one before it, so that none leads in a circle; a name has at most 255 bytes, and pointers enough for each of its labels. Cursors are over the whole message. */
 #ifndef DISSECTOR_PROTOCOLS_DNS_NAME_H
 #define DISSECTOR_PROTOCOLS_DNS_NAME_H
 #include "bytes/cursor.h"

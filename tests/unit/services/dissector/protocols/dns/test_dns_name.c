@@ -53,7 +53,7 @@ static void what_is_not_a_name(void **state)
     assert_null(name_at((const uint8_t *)"\xc0\x02\1a\0", 5, 0, NULL));          /* forward */
     assert_null(name_at((const uint8_t *)"\x41" "a\0", 3, 0, NULL));
     assert_null(name_at((const uint8_t *)"\x81" "a\0", 3, 0, NULL));
-    /* A chain of pointers, each to the one before it, ends; 255 bytes are the most. */
+    /* A chain of pointers, each to the one before it, ends, and is not endlessly long; 255 bytes are the most. */
     uint8_t chain[600];
     chain[0] = 0;
     for (size_t i = 1; i + 1 < sizeof chain; i += 2) {
@@ -61,7 +61,8 @@ static void what_is_not_a_name(void **state)
         chain[i] = (uint8_t)(0xc0 | to >> 8);
         chain[i + 1] = (uint8_t)to;
     }
-    assert_string_equal(name_at(chain, sizeof chain, sizeof chain - 3, NULL), ".");
+    assert_string_equal(name_at(chain, sizeof chain, 1 + 2 * 126, NULL), ".");
+    assert_null(name_at(chain, sizeof chain, 1 + 2 * 127, NULL));
     uint8_t longest[300];
     memset(longest, 'x', sizeof longest);
     longest[0] = longest[64] = longest[128] = 63;
