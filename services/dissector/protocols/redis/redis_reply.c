@@ -66,12 +66,12 @@ static bool element_ended(struct redis_reply *reply)
         if (frame->streamed || frame->left > 0)
             return false;
         text_put(reply, &frame->close, 1);
-        reply->comma = true;
         reply->depth--;
-        if (frame->attribute) {
+        if (frame->attribute) { /* no element of what it stands in */
             reply->attributes--;
             return false;
         }
+        reply->comma |= reply->attributes == 0;
     }
     return true;
 }
@@ -87,7 +87,7 @@ static int frame_open(struct redis_reply *reply, uint8_t type, int64_t count, bo
         text_separate(reply);
     reply->frames[reply->depth++] = (struct redis_frame){ .left = map ? count * 2 : count, .streamed = streamed, .attribute = type == '|', .map = map, .close = map ? '}' : ']' };
     text_put(reply, map ? "{" : "[", 1);
-    if (type != '|')
+    if (reply->attributes == 0)
         reply->comma = false;
     return 0;
 }
@@ -101,7 +101,7 @@ static bool frame_close_now(struct redis_reply *reply)
         reply->attributes--;
         return false;
     }
-    reply->comma = true;
+    reply->comma |= reply->attributes == 0;
     return element_ended(reply);
 }
 

@@ -85,9 +85,12 @@ static void test_resp3(void **state)
         CLIENT("*1\r\n$1\r\ni\r\n"), SERVER(",inf\r\n"),
         CLIENT("*1\r\n$1\r\nj\r\n"), SERVER("$0\r\n\r\n"),
         CLIENT("*1\r\n$1\r\nk\r\n"), SERVER("*2\r\n*2\r\n+a\r\n%1\r\n+b\r\n:9223372036854775807\r\n-ERR x\r\n"),
+        CLIENT("*1\r\n$1\r\nl\r\n"), SERVER("*2\r\n|1\r\n+k\r\n+v\r\n+a\r\n|1\r\n*1\r\n+k\r\n%?\r\n.\r\n+b\r\n"),
+        CLIENT("*1\r\n$1\r\nm\r\n"), SERVER("%1\r\n|1\r\n+k\r\n*2\r\n+v\r\n*0\r\n+a\r\n|1\r\n+k\r\n|1\r\n+x\r\n*1\r\n+y\r\n+v\r\n*1\r\n+b\r\n"),
     };
     static const char *const replies[] = { "{server: redis, proto: 3}", "[true, null, 3492890328409238509324850943850943825024385]", "Some string", "", "[1, []]", "Hello word", "[1, {a: 1}, 3]",
-                                           "[invalidate, [foo]]", "null", "{}", "false", "inf", "", "[[a, {b: 9223372036854775807}], ERR x]" };
+                                           "[invalidate, [foo]]", "null", "{}", "false", "inf", "", "[[a, {b: 9223372036854775807}], ERR x]",
+                                           "[a, b]", "{a: [b]}" };
     struct rig *rig = PLAY(script);
     assert_int_equal(rig_count(rig), LINES(replies));
     for (size_t i = 0; i < LINES(replies); i++)
