@@ -21,6 +21,7 @@ struct input_merge {
     uint32_t holding, streams;
     uint32_t given;                     /* packets of the first head that are borrowed */
     struct input_counters counters, sum;
+    uint64_t passed;                    /* bytes of files that are behind us */
     struct input_names names;
     void (*told)(void *context, uint32_t input, const char *problem);
     void *context;
@@ -122,6 +123,7 @@ static void close_head(struct input_merge *m, struct head *head)
     if (input_problem(head->reader))
         tell(m, head->input, input_problem(head->reader));
     input_counters_add(&m->counters, input_counters(head->reader));
+    m->passed += m->plan->inputs[head->input].bytes;
     (void)input_names_add_all(&m->names, input_interface_names(head->reader)); /* without memory a name is missing */
     count_held(m, head, false);
     m->streams -= input_is_stream(head->reader);
@@ -181,6 +183,7 @@ static int open_one(struct input_merge *m, uint32_t input)
     int r = input_open_waiting(&m->plan->inputs[input], input, m->wait, m->wait_context, &head->reader, error);
     if (r < 0) {
         free(head);
+        m->passed += m->plan->inputs[input].bytes;
         if (r != -ENOMEM)
             tell(m, input, error);
         return r == -ENOMEM ? r : 0;
@@ -285,6 +288,16 @@ const struct input_counters *input_merge_counters(struct input_merge *m)
     for (uint32_t i = 0; i < m->heap_count; i++)
         input_counters_add(&m->sum, input_counters(m->heap[i]->reader));
     return &m->sum;
+}
+
+uint64_t input_merge_position(const struct input_merge *m)
+{
+    uint64_t position = m->passed;
+    for (uint32_t i = 0; i < m->heap_count; i++) {
+        uint64_t size = m->plan->inputs[m->heap[i]->input].bytes, at = input_position(m->heap[i]->reader);
+        position += at < size ? at : size; /* a file that has grown, a pipe */
+    }
+    return position;
 }
 
 const struct input_names *input_merge_names(const struct input_merge *m)

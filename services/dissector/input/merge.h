@@ -16,6 +16,8 @@ void input_merge_on_wait(struct input_merge *merge, bool (*wait)(void *context, 
 int input_merge_next(struct input_merge *merge, uint32_t most, const struct input_packet **ret);
 /* Of all inputs so far. */
 const struct input_counters *input_merge_counters(struct input_merge *merge);
+/* Bytes of the files behind which reading stands, for showing progress: of all whose size the plan knows. */
+uint64_t input_merge_position(const struct input_merge *merge);
 /* Of the interfaces of all inputs that are closed: at the end, all. */
 const struct input_names *input_merge_names(const struct input_merge *merge);
 void input_merge_free(struct input_merge *merge);

@@ -77,7 +77,7 @@ static int read_all(struct direct *d)
         int r = take_batch(d, packets, (uint32_t)n);
         if (r != 0)
             return r < 0 ? r : 0; /* a stream that has all it wants */
-        if (++batches % ADVANCE_EVERY == 0 && !stage_advance(d->progress, input_merge_counters(d->merge)->bytes, total))
+        if (++batches % ADVANCE_EVERY == 0 && !stage_advance(d->progress, input_merge_position(d->merge), total))
             return d->stream ? 0 : -ECANCELED;
     }
 }

@@ -206,7 +206,7 @@ static int read_all(struct fill *f, const struct input_plan *plan, const struct 
             if (r < 0)
                 return r;
         }
-        if (++batches % ADVANCE_EVERY == 0 && !stage_advance(progress, input_merge_counters(f->merge)->bytes, total))
+        if (++batches % ADVANCE_EVERY == 0 && !stage_advance(progress, input_merge_position(f->merge), total))
             return -ECANCELED;
     }
     return 0;

@@ -1,0 +1,96 @@
+/* How far a run is: of a packed file, too, it is told by the file's bytes, never beyond them and never backwards. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "capfile/lz4frame.h"
+#include "capfile/pcap_classic.h"
+#include "services/dissector/work/direct.h"
+#include "tests/support/nats_server.h"
+#include "tests/unit/services/dissector/flow/packet_builder.h"
+
+#define PACKETS 150000u                 /* some looks at the progress */
+#define PAYLOAD 100u                    /* zeros, which pack well */
+
+static char folder[64] = "/tmp/tapeloop-direct-XXXXXX", path[96], output[96];
+
+static void put32(uint8_t *p, uint32_t value) { memcpy(p, &value, sizeof value); }
+
+/* A classic capture of one UDP stream in an LZ4 frame. Bytes of the file. */
+static uint64_t write_packed(void)
+{
+    static struct built b;
+    static const uint8_t payload[PAYLOAD];
+    static uint8_t content[LZ4FRAME_CONTENT_BYTES_MAX], block[LZ4FRAME_BLOCK_BYTES_MAX];
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_int_equal(fwrite(block, lz4frame_put_header(block), 1, file), 1);
+    built_clear(&b);
+    built_put(&b, payload, sizeof payload);
+    built_udp(&b, 4000, 4001);
+    built_ipv4(&b, 17, 1, 2, 0, 0);
+    built_ethernet(&b, 0x800);
+    const uint32_t head[] = { 0xa1b2c3d4, 2 | 4u << 16, 0, 0, 65535, 1 };
+    size_t used = sizeof head;
+    memcpy(content, head, sizeof head);
+    for (uint32_t i = 0; i <= PACKETS; i++) {
+        if (i == PACKETS || used + 16 + built_size(&b) > sizeof content) {
+            assert_int_equal(fwrite(block, lz4frame_put_block(block, content, used), 1, file), 1);
+            used = 0;
+        }
+        put32(content + used, 1700000000);
+        put32(content + used + 4, i);
+        put32(content + used + 8, built_size(&b));
+        put32(content + used + 12, built_size(&b));
+        memcpy(content + used + 16, built_data(&b), built_size(&b));
+        used += 16 + built_size(&b);
+    }
+    assert_int_equal(fwrite(block, lz4frame_put_end(block), 1, file), 1);
+    long size = ftell(file);
+    fclose(file);
+    return (uint64_t)size;
+}
+
+struct told { uint64_t bytes, last; unsigned times; };
+static bool advance(void *context, uint64_t done, uint64_t total)
+{
+    struct told *told = context;
+    if (total != told->bytes)
+        return true; /* of the entries */
+    told->times++;
+    assert_true(done <= total);
+    assert_true(done >= told->last);
+    told->last = done;
+    return true;
+}
+
+static void a_packed_file_is_told_by_its_bytes(void **state)
+{
+    (void)state;
+    char error[STAGE_ERROR_TEXT_MAX];
+    static struct stage_result result;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/in.pcap.lz4", folder);
+    snprintf(output, sizeof output, "%s/out", folder);
+    const char *node = "";
+    struct told told = { .bytes = write_packed() };
+    struct input input = { .path = path, .segment_id = "", .node_name = "", .previous = INPUT_NONE, .bytes = told.bytes, .first_ns = INT64_MIN, .last_ns = INT64_MAX };
+    const struct input_plan plan = { .inputs = &input, .count = 1, .nodes = &node, .nodes_count = 1 };
+    const struct direct_options options = { .plan = &plan, .work_folder = folder, .format = "ndjson", .output_path = output, .where = "", .redact = REDACT_ON };
+    const struct stage_progress progress = { advance, &told };
+    assert_int_equal(direct_run(&options, &progress, &result, error), 0);
+    assert_int_equal(result.packets, PACKETS);
+    assert_true(told.times > 1);
+    assert_true(told.last > told.bytes / 3);
+    support_remove_folder(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(a_packed_file_is_told_by_its_bytes) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
