@@ -24,6 +24,7 @@
 #define PARTITION_CHUNK_BYTES (64u * 1024)          /* 256 of them are the writer's memory */
 #define PARTITION_LEFT_BYTES_MAX (64u * 1024 * 1024)/* of fragments left, in the writer's memory; further ones are dropped and counted */
 #define PARTITION_CARRIED_BYTES_MAX (256u * 1024 * 1024) /* of datagrams that several inputs together made whole, in the reader's */
+#define PARTITION_MAPPED_MAX 512u                   /* of one reader, for longer than they are read: Linux allows a process 65530 mappings, which up to 64 workers share */
 #define PARTITION_ROW_BYTES_MAX (17u * 1024 * 1024) /* a packet is at most a pcapng block of 16 MiB */
 
 struct partition_writer;

@@ -5,7 +5,7 @@
 
 /* A shard's rows of one file, or what was carried over between files. */
 struct head {
-    const struct partition *partition;  /* NULL: carried over */
+    struct partition *partition;        /* NULL: carried over */
     struct partition_section section;
     uint32_t next_entry;
     const uint8_t *chunk; uint32_t size, at;
@@ -15,10 +15,14 @@ struct head {
     struct shard_packet packet;
 };
 struct carried { int64_t order_ns; struct shard_packet packet; };
-struct left_row { int64_t order_ns; const struct partition *partition; const uint8_t *row; uint32_t size; };
+struct left_row { int64_t order_ns; struct partition *partition; uint64_t offset; uint32_t size; };
+/* What a file's table says of one of our shards. */
+struct first { struct partition_section section; int64_t order_ns; };
 
 struct partition_set {
     struct partition *partitions; uint32_t count;
+    char **paths;                       /* NULL: all stay mapped; else a file is mapped while its rows are read */
+    struct first *firsts;               /* by file and shard of ours */
     uint32_t first_shard, shards, shard;
     uint64_t rows;
     struct carried *carried; uint32_t carried_count, carried_room;
@@ -27,6 +31,32 @@ struct partition_set {
     struct head **heap; uint32_t heap_count;
     struct head *given;                 /* whose packet is borrowed */
 };
+
+/* Until rest(), the file is mapped. -EBADMSG: another one has taken its place. */
+static int wake(const struct partition_set *set, struct partition *partition)
+{
+    struct partition again;
+    if (partition->map)
+        return 0;
+    int r = partition_open(set->paths[partition - set->partitions], &again);
+    if (r < 0)
+        return r;
+    if (again.input != partition->input || again.node != partition->node) {
+        partition_close(&again);
+        return -EBADMSG;
+    }
+    *partition = again;
+    return 0;
+}
+
+static void rest(const struct partition_set *set, struct partition *partition)
+{
+    struct partition open = *partition;
+    if (!set->paths)
+        return;
+    partition_close(&open);
+    partition->map = partition->table = NULL;
+}
 
 static bool is_ours(const struct partition_set *set, uint64_t hash)
 {
@@ -74,7 +104,7 @@ static int compare_left(const void *one, const void *other)
         return a->order_ns < b->order_ns ? -1 : 1;
     if (a->partition != b->partition)
         return a->partition->input != b->partition->input ? (a->partition->input < b->partition->input ? -1 : 1) : (a->partition < b->partition ? -1 : 1);
-    return a->row < b->row ? -1 : a->row > b->row; /* as they stand in the file */
+    return a->offset < b->offset ? -1 : a->offset > b->offset; /* as they stand in the file */
 }
 
 struct left_rows { struct left_row *list; size_t count, room; };
@@ -93,7 +123,7 @@ static int note_left(struct left_rows *rows, const struct left_row *row)
     return 0;
 }
 
-static int gather_left(const struct partition *partition, struct left_rows *rows)
+static int gather_left(struct partition *partition, struct left_rows *rows)
 {
     struct partition_section section = partition_section_of(partition, PARTITION_LEFT);
     for (uint32_t i = 0; i < section.count; i++) {
@@ -108,7 +138,7 @@ static int gather_left(const struct partition *partition, struct left_rows *rows
             r = partition_next_left(chunk, size, &at, &fragment);
             if (r <= 0)
                 break;
-            r = note_left(rows, &(struct left_row){ .order_ns = fragment.order_ns, .partition = partition, .row = chunk + from, .size = at - from });
+            r = note_left(rows, &(struct left_row){ .order_ns = fragment.order_ns, .partition = partition, .offset = (uint64_t)(chunk + from - partition->map), .size = at - from });
         }
         if (r < 0)
             return r;
@@ -142,79 +172,109 @@ static int carry(struct partition_set *set, const struct shard_packet *packet, i
     return 0;
 }
 
+/* Neighbours are mostly of one file, which then stays mapped. */
 static int join_left(struct partition_set *set, const struct left_rows *rows, struct decoder *decoder)
 {
-    for (size_t i = 0; i < rows->count; i++) {
+    struct partition *open = NULL;
+    int r = 0;
+    for (size_t i = 0; i < rows->count && r == 0; i++) {
         const struct left_row *row = &rows->list[i];
         struct fragment fragment;
         struct shard_packet packet;
         uint32_t at = 0;
-        if (partition_next_left(row->row, row->size, &at, &fragment) <= 0)
-            return -EBADMSG;
-        struct input_packet place = { .time_ns = fragment.time_ns, .order_ns = fragment.order_ns, .point = fragment.key.point, .frame = fragment.frame, .input = row->partition->input,
-                                      .node = row->partition->node };
-        int r = decode_fragment(decoder, &place, &fragment, &packet) ? carry(set, &packet, fragment.order_ns) : 0;
+        if (open && open != row->partition)
+            rest(set, open);
+        open = row->partition;
+        r = wake(set, open);
         if (r < 0)
-            return r;
+            break;
+        if (row->offset > open->size || row->size > open->size - row->offset || partition_next_left(open->map + row->offset, row->size, &at, &fragment) <= 0) {
+            r = -EBADMSG;
+            break;
+        }
+        struct input_packet place = { .time_ns = fragment.time_ns, .order_ns = fragment.order_ns, .point = fragment.key.point, .frame = fragment.frame, .input = open->input, .node = open->node };
+        r = decode_fragment(decoder, &place, &fragment, &packet) ? carry(set, &packet, fragment.order_ns) : 0;
     }
-    return 0;
+    if (open)
+        rest(set, open);
+    return r;
 }
 
-static int carry_over(struct partition_set *set, uint32_t *ret_bad)
+static int carry_over(struct partition_set *set, const struct left_rows *rows)
 {
-    struct left_rows rows = { 0 };
     struct decoder *decoder = NULL;
-    int r = 0;
-    for (uint32_t i = 0; r == 0 && i < set->count; i++)
-        if ((r = gather_left(&set->partitions[i], &rows)) < 0)
-            *ret_bad = i;
-    if (r == 0 && rows.count > 0) {
-        qsort(rows.list, rows.count, sizeof *rows.list, compare_left);
-        r = decoder_new(&decoder);
-        if (r == 0)
-            r = join_left(set, &rows, decoder);
-    }
+    if (rows->count == 0)
+        return 0;
+    qsort(rows->list, rows->count, sizeof *rows->list, compare_left);
+    int r = decoder_new(&decoder);
+    if (r == 0)
+        r = join_left(set, rows, decoder);
     decoder_free(decoder);
-    free(rows.list);
     return r;
 }
 
 /* ---- Opening and merging -------------------------------------------------------------------------------------------- */
 
-static uint64_t count_rows(const struct partition_set *set)
+/* What is needed of a file's table, and its rows of our shards. */
+static void take_firsts(struct partition_set *set, const struct partition *partition)
 {
-    uint64_t rows = set->carried_count;
-    for (uint32_t i = 0; i < set->count; i++)
-        for (uint32_t shard = set->first_shard; shard < set->first_shard + set->shards; shard++) {
-            struct partition_section section = partition_section_of(&set->partitions[i], shard);
-            for (uint32_t k = 0; k < section.count; k++)
-                rows += partition_entry_of(&set->partitions[i], section, k).rows;
+    struct first *firsts = set->firsts + (size_t)(partition - set->partitions) * set->shards;
+    for (uint32_t i = 0; i < set->shards; i++) {
+        struct partition_section section = partition_section_of(partition, set->first_shard + i);
+        firsts[i].section = section;
+        for (uint32_t k = 0; k < section.count; k++) {
+            struct partition_entry entry = partition_entry_of(partition, section, k);
+            firsts[i].order_ns = k == 0 ? entry.order_ns : firsts[i].order_ns;
+            set->rows += entry.rows;
         }
-    return rows;
+    }
+}
+
+static int open_all(struct partition_set *set, const char *const *paths, uint32_t count, struct left_rows *rows)
+{
+    for (; set->count < count; set->count++) {
+        struct partition *partition = &set->partitions[set->count];
+        int r = partition_open(paths[set->count], partition);
+        if (r < 0)
+            return r;
+        take_firsts(set, partition);
+        r = gather_left(partition, rows);
+        if (r == 0 && set->paths && !(set->paths[set->count] = strdup(paths[set->count])))
+            r = -ENOMEM;
+        if (r < 0) {
+            partition_close(partition);
+            return r;
+        }
+        rest(set, partition);
+    }
+    return 0;
 }
 
 int partition_set_open(const char *const *paths, uint32_t paths_count, uint32_t first, uint32_t count, struct partition_set **ret, uint32_t *ret_bad)
 {
-    uint32_t bad = 0;
     struct partition_set *set = calloc(1, sizeof *set);
+    struct left_rows rows = { 0 };
     if (!set)
         return -ENOMEM;
-    *set = (struct partition_set){ .first_shard = first, .shards = count, .partitions = calloc(paths_count + 1, sizeof *set->partitions), .heads = calloc(paths_count + 1, sizeof *set->heads),
-                                   .heap = calloc(paths_count + 1, sizeof(struct head *)) };
-    int r = !set->partitions || !set->heads || !set->heap ? -ENOMEM : first > SHARDS || count > SHARDS - first ? -EINVAL : 0;
-    for (; r == 0 && set->count < paths_count; set->count += r == 0) {
-        bad = set->count;
-        r = partition_open(paths[set->count], &set->partitions[set->count]);
+    if (first > SHARDS || count > SHARDS - first) {
+        free(set);
+        return -EINVAL;
     }
+    *set = (struct partition_set){ .first_shard = first, .shards = count, .partitions = calloc(paths_count + 1, sizeof *set->partitions), .heads = calloc(paths_count + 1, sizeof *set->heads),
+                                   .heap = calloc(paths_count + 1, sizeof(struct head *)), .firsts = calloc((size_t)paths_count * count + 1, sizeof *set->firsts),
+                                   .paths = paths_count > PARTITION_MAPPED_MAX ? calloc(paths_count, sizeof(char *)) : NULL };
+    bool memory = set->partitions && set->heads && set->heap && set->firsts && (set->paths || paths_count <= PARTITION_MAPPED_MAX);
+    int r = memory ? open_all(set, paths, paths_count, &rows) : -ENOMEM;
     if (r == 0)
-        r = carry_over(set, &bad);
+        r = carry_over(set, &rows);
+    free(rows.list);
     if (r < 0) {
         if (ret_bad)
-            *ret_bad = bad;
+            *ret_bad = set->count < paths_count ? set->count : 0;
         partition_set_free(set);
         return r;
     }
-    set->rows = count_rows(set);
+    set->rows += set->carried_count;
     *ret = set;
     return 0;
 }
@@ -249,6 +309,9 @@ static int advance(const struct partition_set *set, struct head *head)
         }
         if (r < 0 || head->next_entry == head->section.count)
             return r;
+        r = wake(set, head->partition);
+        if (r < 0)
+            return r;
         struct partition_entry entry = partition_entry_of(head->partition, head->section, head->next_entry++);
         r = partition_chunk(head->partition, &entry, &head->room, &head->chunk, &head->size);
         if (r < 0)
@@ -265,8 +328,11 @@ static int compare_heads(const void *one, const void *other)
 
 static void forget_heads(struct partition_set *set)
 {
-    for (uint32_t i = 0; set->heads && i < set->heads_count; i++)
+    for (uint32_t i = 0; set->heads && i < set->heads_count; i++) {
         free(set->heads[i].room);
+        if (set->heads[i].partition)
+            rest(set, set->heads[i].partition);
+    }
     set->heads_count = set->heap_count = set->unopened = 0;
     set->given = NULL;
 }
@@ -276,12 +342,10 @@ int partition_set_begin(struct partition_set *set, uint32_t shard)
     forget_heads(set);
     set->shard = shard;
     for (uint32_t i = 0; i < set->count; i++) {
-        const struct partition *partition = &set->partitions[i];
-        struct partition_section section = partition_section_of(partition, shard);
-        if (section.count == 0)
-            continue;
-        struct partition_entry entry = partition_entry_of(partition, section, 0);
-        set->heads[set->heads_count++] = (struct head){ .partition = partition, .section = section, .order_ns = entry.order_ns, .packet.place.input = partition->input };
+        struct partition *partition = &set->partitions[i];
+        const struct first *first = &set->firsts[(size_t)i * set->shards + (shard - set->first_shard)];
+        if (first->section.count > 0)
+            set->heads[set->heads_count++] = (struct head){ .partition = partition, .section = first->section, .order_ns = first->order_ns, .packet.place.input = partition->input };
     }
     struct head carried = { .packet.place.input = UINT32_MAX };
     if (next_carried(set, &carried)) {
@@ -311,6 +375,8 @@ static void close_first(struct partition_set *set)
 {
     free(set->heap[0]->room);
     set->heap[0]->room = NULL;
+    if (set->heap[0]->partition)
+        rest(set, set->heap[0]->partition);
     set->heap[0] = set->heap[--set->heap_count];
 }
 
@@ -354,6 +420,10 @@ void partition_set_free(struct partition_set *set)
         partition_close(&set->partitions[i]);
     for (uint32_t i = 0; i < set->carried_count; i++)
         free((void *)set->carried[i].packet.data);
+    for (uint32_t i = 0; set->paths && i < set->count; i++)
+        free(set->paths[i]);
+    free(set->paths);
+    free(set->firsts);
     free(set->carried);
     free(set->partitions);
     free(set->heads);

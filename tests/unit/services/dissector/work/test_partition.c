@@ -156,11 +156,81 @@ static void check_same(const struct shard_packet *a, const struct shard_packet *
     assert_memory_equal(a->data, is->data, a->captured);
 }
 
+static uint32_t mapped_files(void)
+{
+    char line[512];
+    uint32_t count = 0;
+    FILE *f = fopen("/proc/self/maps", "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f))
+        count += strstr(line, folder) != NULL;
+    fclose(f);
+    return count;
+}
+
+/* All that was seen comes out again, and no more than `mapped` files are mapped at a time. */
+static void read_back(const char *const *paths, uint32_t paths_count, uint32_t mapped)
+{
+    static const uint32_t group = 64;
+    uint64_t tcp = 0, udp = 0, rows = 0, total = 0;
+    for (uint32_t first = 0; first < SHARDS; first += group) {
+        struct partition_set *set = NULL;
+        uint64_t carried_tcp, carried_udp;
+        assert_int_equal(partition_set_open(paths, paths_count, first, group, &set, NULL), 0);
+        rows += partition_set_rows(set);
+        partition_set_carried(set, &carried_tcp, &carried_udp);
+        tcp += carried_tcp;
+        udp += carried_udp;
+        for (uint32_t shard = first; shard < first + group; shard++) {
+            struct shard_packet packet;
+            uint32_t count = 0;
+            int r;
+            assert_int_equal(partition_set_begin(set, shard), 0);
+            while ((r = partition_set_next(set, &packet)) > 0) {
+                assert_true(count < seen[shard].count);
+                check_same(&packet, &seen[shard].list[count++]);
+            }
+            assert_true(mapped_files() <= mapped);
+            assert_int_equal(r, 0);
+            assert_int_equal(count, seen[shard].count);
+            total += count;
+        }
+        partition_set_free(set);
+    }
+    assert_int_equal(mapped_files(), 0);
+    assert_int_equal(tcp, 0);
+    assert_int_equal(udp, 1);
+    assert_int_equal(total, INPUTS * PACKETS + 1);
+    assert_int_equal(rows, total);
+}
+
+/* Beside so many others that not all can stay mapped. */
+static void read_back_among_many(void)
+{
+    enum { MORE = PARTITION_MAPPED_MAX };
+    static char more[MORE][PATH_BYTES + 16];
+    static const char *paths[MORE + INPUTS];
+    char hidden[PATH_BYTES + 32];
+    snprintf(hidden, sizeof hidden, "%s/.hidden", folder);
+    for (uint32_t i = 0; i < MORE; i++) {
+        struct partition_writer *writer = NULL;
+        snprintf(more[i], sizeof more[i], "%s/more-%u", folder, i);
+        assert_int_equal(partition_writer_new(more[i], hidden, INPUTS + i, 0, false, &writer), 0);
+        assert_int_equal(partition_writer_finish(writer), 0);
+        partition_writer_free(writer);
+        paths[i < MORE / 2 ? i : i + INPUTS] = more[i];
+    }
+    for (uint32_t i = 0; i < INPUTS; i++)
+        paths[MORE / 2 + i] = partitions[i];
+    read_back(paths, MORE + INPUTS, INPUTS);
+    for (uint32_t i = 0; i < MORE; i++)
+        unlink(more[i]);
+}
+
 static void the_same_as_one_reader_of_all(void **state)
 {
     (void)state;
     struct input_plan *plan = read_all();
-    uint64_t tcp = 0, udp = 0, rows = 0, total = 0;
     for (uint32_t i = INPUTS; i-- > 0;) { /* in any order */
         struct partition_map_counts counts;
         char hidden[PATH_BYTES + 32], problem[INPUT_ERROR_TEXT_MAX], error[STAGE_ERROR_TEXT_MAX];
@@ -175,35 +245,8 @@ static void the_same_as_one_reader_of_all(void **state)
     assert_int_equal(stat(partitions[0], &plain), 0);
     assert_int_equal(stat(partitions[2], &packed), 0);
     assert_true(packed.st_size < plain.st_size / 2);
-    static const uint32_t group = 64;
-    const char *paths[INPUTS] = { partitions[2], partitions[0], partitions[1] };
-    for (uint32_t first = 0; first < SHARDS; first += group) {
-        struct partition_set *set = NULL;
-        uint64_t carried_tcp, carried_udp;
-        assert_int_equal(partition_set_open(paths, INPUTS, first, group, &set, NULL), 0);
-        rows += partition_set_rows(set);
-        partition_set_carried(set, &carried_tcp, &carried_udp);
-        tcp += carried_tcp;
-        udp += carried_udp;
-        for (uint32_t shard = first; shard < first + group; shard++) {
-            struct shard_packet packet;
-            uint32_t count = 0;
-            int r;
-            assert_int_equal(partition_set_begin(set, shard), 0);
-            while ((r = partition_set_next(set, &packet)) > 0) {
-                assert_true(count < seen[shard].count);
-                check_same(&packet, &seen[shard].list[count++]);
-            }
-            assert_int_equal(r, 0);
-            assert_int_equal(count, seen[shard].count);
-            total += count;
-        }
-        partition_set_free(set);
-    }
-    assert_int_equal(tcp, 0);
-    assert_int_equal(udp, 1);
-    assert_int_equal(total, INPUTS * PACKETS + 1);
-    assert_int_equal(rows, total);
+    read_back((const char *const[]){ partitions[2], partitions[0], partitions[1] }, INPUTS, INPUTS);
+    read_back_among_many();
     for (uint32_t i = 0; i < SHARDS; i++) {
         for (uint32_t k = 0; k < seen[i].count; k++)
             free((void *)seen[i].list[k].data);
