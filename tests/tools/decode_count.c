@@ -59,7 +59,7 @@ static int write_partition(const char *capture, const char *path)
     const struct input input = { .path = capture, .segment_id = "", .node_name = "", .previous = INPUT_NONE };
     char hidden[4096], error[STAGE_ERROR_TEXT_MAX];
     struct partition_map_counts counts;
-    if ((size_t)snprintf(hidden, sizeof hidden, "%s.hidden", path) >= sizeof hidden || partition_map(&input, 0, path, hidden, NULL, &counts, NULL, error) < 0) {
+    if ((size_t)snprintf(hidden, sizeof hidden, "%s.hidden", path) >= sizeof hidden || partition_map(&input, 0, false, path, hidden, NULL, &counts, NULL, error) < 0) {
         fprintf(stderr, "%s\n", error);
         return 1;
     }

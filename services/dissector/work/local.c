@@ -108,7 +108,7 @@ static void fill_job(const struct direct_options *o, const char *folder, uint32_
     const struct input_plan *plan = o->plan;
     for (uint32_t i = 0; i < plan->count; i++)
         inputs[i] = (struct stage_input){ .path = plan->inputs[i].path, .segment_id = plan->inputs[i].segment_id, .node = plan->inputs[i].node, .previous = plan->inputs[i].previous, .bytes = plan->inputs[i].bytes };
-    *ret = (struct stage_job){ .snapshot_folder = "", .work_folder = folder, .output_path = o->output_path, .writer = "0", .format = o->format, .inputs = inputs, .inputs_count = plan->count, .nodes = plan->nodes,
+    *ret = (struct stage_job){ .snapshot_folder = "", .work_folder = folder, .output_path = o->output_path, .writer = "0", .format = o->format, .inputs = inputs, .inputs_count = plan->count, .leave_out = true, .nodes = plan->nodes,
                                .nodes_count = plan->nodes_count, .from_ns = plan->from_ns, .to_ns = plan->to_ns, .protocols = o->protocols, .protocols_count = o->protocols_count, .where = o->where ? o->where : "",
                                .fields = o->fields, .redact = o->redact, .limits = o->limits, .memory = (o->memory ? o->memory : RUN_MEMORY_DEFAULT) / workers };
 }

@@ -40,8 +40,8 @@ void partition_writer_free(struct partition_writer *writer); /* NULL is fine */
 
 struct partition_map_counts { struct input_counters input; struct decode_counters decode; struct fragment_counters fragments; uint64_t left_dropped; struct input_names names; /* the caller's to free */ };
 /* The map stage of one input: reads, decodes, writes. problem (INPUT_ERROR_TEXT_MAX, may be NULL): what is not whole in the input, or "". progress may be NULL, and counts packets' bytes of the input's.
- * -ECANCELED; -errno with a sentence in error (STAGE_ERROR_TEXT_MAX) where the input cannot be opened or the file cannot be written. */
-int partition_map(const struct input *input, uint32_t number, const char *path, const char *hidden_path, const struct stage_progress *progress, struct partition_map_counts *ret, char *problem, char *error);
+ * leave_out: an input that cannot be opened gives an empty file and a problem. -ECANCELED; -errno with a sentence in error (STAGE_ERROR_TEXT_MAX) where the input cannot be opened or the file cannot be written. */
+int partition_map(const struct input *input, uint32_t number, bool leave_out, const char *path, const char *hidden_path, const struct stage_progress *progress, struct partition_map_counts *ret, char *problem, char *error);
 
 /* Partitions read together. */
 struct partition_set;

@@ -80,23 +80,34 @@ static int run(struct map *m, char *problem, char *error)
     return r == 0 ? partition_writer_finish(m->writer) : r;
 }
 
-int partition_map(const struct input *input, uint32_t number, const char *path, const char *hidden_path, const struct stage_progress *progress, struct partition_map_counts *ret, char *problem, char *error)
+/* Nothing of an input that could not be opened; what that was is its problem. */
+static int leave_out_input(struct map *m, char *problem, char *error)
+{
+    if (problem)
+        snprintf(problem, INPUT_ERROR_TEXT_MAX, "%s", error);
+    *error = 0;
+    return partition_writer_finish(m->writer);
+}
+
+int partition_map(const struct input *input, uint32_t number, bool leave_out, const char *path, const char *hidden_path, const struct stage_progress *progress, struct partition_map_counts *ret, char *problem, char *error)
 {
     struct map m = { .input = input, .progress = progress };
     struct input_names names = { 0 };
     *error = 0;
     int r = input_open_waiting(input, number, await_packets, &m, &m.reader, error);
+    bool gone = r < 0 && r != -ENOMEM && leave_out;
+    r = gone ? 0 : r;
     if (r == 0)
         r = decoder_new(&m.decoder);
     if (r == 0)
-        r = partition_writer_new(path, hidden_path, number, input->node, input_is_packed(m.reader), &m.writer);
+        r = partition_writer_new(path, hidden_path, number, input->node, m.reader && input_is_packed(m.reader), &m.writer);
     if (r == 0)
-        r = run(&m, problem, error);
-    if (r == 0)
+        r = gone ? leave_out_input(&m, problem, error) : run(&m, problem, error);
+    if (r == 0 && m.reader)
         r = input_names_add_all(&names, input_interface_names(m.reader));
     if (r == 0)
-        *ret = (struct partition_map_counts){ .input = *input_counters(m.reader), .decode = *decoder_counters(m.decoder), .fragments = *fragments_counters(decoder_fragments(m.decoder)),
-                                              .left_dropped = partition_writer_dropped(m.writer), .names = names };
+        *ret = (struct partition_map_counts){ .input = m.reader ? *input_counters(m.reader) : (struct input_counters){ 0 }, .decode = *decoder_counters(m.decoder),
+                                              .fragments = *fragments_counters(decoder_fragments(m.decoder)), .left_dropped = partition_writer_dropped(m.writer), .names = names };
     else if (r != -ECANCELED && !*error)
         snprintf(error, STAGE_ERROR_TEXT_MAX, "%.300s cannot be written: %s", path, strerror(-r));
     if (r < 0)

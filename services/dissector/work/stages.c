@@ -58,7 +58,7 @@ int stage_map(const struct stage_job *job, uint32_t number, const struct stage_p
     if (r == 0)
         r = work_path(job, name, ".part", true, hidden);
     if (r == 0)
-        r = partition_map(&input, number, path, hidden, progress, &counts, result->problem, error);
+        r = partition_map(&input, number, job->leave_out, path, hidden, progress, &counts, result->problem, error);
     if (r < 0)
         return fail(error, r, "cannot read the input");
     counts_add_input(result, &counts.input);

@@ -36,6 +36,7 @@ struct stage_job {
     const char *format;                 /* "sqlite", "ndjson" */
     const struct stage_input *inputs;   /* by node, tape, lane and sequence */
     uint32_t inputs_count;
+    bool leave_out;                     /* an input that cannot be opened has a problem, and is left out: of a tape that is being recorded, the oldest go at any moment. Else map fails */
     const char *const *nodes;           /* sorted; record.node counts in it */
     uint32_t nodes_count;
     int64_t from_ns, to_ns;             /* the snapshot's window; 0, 0: all */

@@ -235,7 +235,7 @@ static void the_same_as_one_reader_of_all(void **state)
         struct partition_map_counts counts;
         char hidden[PATH_BYTES + 32], problem[INPUT_ERROR_TEXT_MAX], error[STAGE_ERROR_TEXT_MAX];
         snprintf(hidden, sizeof hidden, "%s/.hidden", folder);
-        assert_int_equal(partition_map(&plan->inputs[i], i, partitions[i], hidden, NULL, &counts, problem, error), 0);
+        assert_int_equal(partition_map(&plan->inputs[i], i, false, partitions[i], hidden, NULL, &counts, problem, error), 0);
         assert_string_equal(problem, "");
         assert_int_equal(counts.input.packets, PACKETS + (i < 2));
         assert_int_equal(counts.left_dropped, 0);
@@ -272,12 +272,24 @@ static void stopped_or_refused(void **state)
     snprintf(path, sizeof path, "%s/other", folder);
     struct input input = { .path = captures[0], .segment_id = "", .node_name = "" };
     struct stage_progress progress = { .advance = stop_now };
-    assert_int_equal(partition_map(&input, 0, path, hidden, &progress, &counts, NULL, error), -ECANCELED);
+    assert_int_equal(partition_map(&input, 0, false, path, hidden, &progress, &counts, NULL, error), -ECANCELED);
     assert_int_equal(access(hidden, F_OK), -1);
     assert_int_equal(access(path, F_OK), -1);
     input.path = "/nowhere";
-    assert_int_equal(partition_map(&input, 0, path, hidden, NULL, &counts, NULL, error), -ENOENT);
+    assert_int_equal(partition_map(&input, 0, false, path, hidden, NULL, &counts, NULL, error), -ENOENT);
     assert_non_null(strstr(error, "/nowhere"));
+    /* Or it is left out. */
+    char problem[INPUT_ERROR_TEXT_MAX];
+    struct partition_set *set = NULL;
+    const char *paths[] = { path };
+    assert_int_equal(partition_map(&input, 0, true, path, hidden, NULL, &counts, problem, error), 0);
+    assert_non_null(strstr(problem, "/nowhere"));
+    assert_string_equal(error, "");
+    assert_int_equal(counts.input.inputs, 0);
+    assert_int_equal(partition_set_open(paths, 1, 0, SHARDS, &set, NULL), 0);
+    assert_int_equal(partition_set_rows(set), 0);
+    partition_set_free(set);
+    assert_int_equal(unlink(path), 0);
 }
 
 /* Every byte of the file, turned: the file is refused, or its rows are the same as before (padding is all that no check covers, and it is covered too). */
