@@ -1,9 +1,12 @@
-/* What dissectors read of a dissection: a request of the bus; the manifest, the plan and the items of the work folder; a job. Refused, or what is made of it holds together. The first byte chooses. */
+/* What dissectors read of a dissection: a request of the bus; the manifest, the plan and the items of the work folder; a job; and a snapshot's folder that the command line names. Refused, or what is made of it holds together.
+ * The first byte chooses. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "mem/cleanup.h"
+#include "services/dissector/input/plan.h"
 #include "services/dissector/jobs/plan.h"
 #include "services/dissector/jobs/publish.h"
 #include "services/dissector/jobs/request.h"
@@ -102,10 +105,49 @@ static void read_job(const uint8_t *data, size_t size)
         abort();
 }
 
+static char folder[64], manifest_path[96];
+
+static void remove_folder(void)
+{
+    (void)unlink(manifest_path);
+    (void)rmdir(folder);
+}
+
+static void make_folder(void)
+{
+    snprintf(folder, sizeof folder, "/tmp/fuzz_dissect.XXXXXX");
+    if (!mkdtemp(folder) || atexit(remove_folder) != 0)
+        abort();
+    snprintf(manifest_path, sizeof manifest_path, "%s/manifest.json", folder);
+}
+
+/* A snapshot by the command line: every input lies in the folder. */
+static void read_folder(const uint8_t *data, size_t size)
+{
+    char error[INPUT_ERROR_TEXT_MAX] = "";
+    __attribute__((cleanup(input_plan_free_p))) struct input_plan *plan = NULL;
+    if (!folder[0])
+        make_folder();
+    FILE *f = fopen(manifest_path, "we");
+    if (!f || fwrite(data, 1, size, f) != size || fclose(f) != 0)
+        abort();
+    const char *names[] = { folder };
+    if (input_plan_new(names, 1, &plan, error) < 0) {
+        if (error[0] == '\0')
+            abort();
+        return;
+    }
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct input *input = &plan->inputs[i];
+        if (strncmp(input->path, folder, strlen(folder)) != 0 || strstr(input->path, "/../") || input->node >= plan->nodes_count || (input->previous != INPUT_NONE && input->previous + 1 != i))
+            abort();
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const readers[])(const uint8_t *, size_t) = { read_request, read_plan, read_manifest, read_item, read_job };
+    static void (*const readers[])(const uint8_t *, size_t) = { read_request, read_plan, read_manifest, read_item, read_job, read_folder };
     if (size > 0)
         readers[data[0] % (sizeof readers / sizeof *readers)](data + 1, size - 1);
     return 0;
