@@ -8,6 +8,7 @@
  * Sources: RFC 8446 sections 4, 5 and 6, 5246 sections 6 and 7. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include "services/dissector/protocols/protocol.h"
 #include "services/dissector/protocols/tls/tls_fields.h"
 #include "services/dissector/protocols/tls/tls_message.h"
@@ -384,24 +385,43 @@ static bool is_record(const uint8_t *header)
     return header[0] >= RECORD_CHANGE_CIPHER && header[0] <= RECORD_HEARTBEAT && header[1] == 3 && length <= RECORD_BYTES_MAX && (length > 0 || header[0] == RECORD_APPLICATION_DATA);
 }
 
-/* A handshake record that begins with a hello; whole: with all of it. */
-static enum detected look(const uint8_t *data, size_t size, bool whole)
+/* The first bytes of the handshake messages that these records hold, up to `wanted`: how many there are so far; SIZE_MAX: these are no handshake records. A record may hold as little as one byte of them. */
+static size_t look_into(const uint8_t *data, size_t size, size_t wanted, uint8_t *ret)
 {
     static const uint8_t start[] = { RECORD_HANDSHAKE, 3 };
-    if (memcmp(data, start, size < sizeof start ? size : sizeof start) != 0 || (size > 2 && data[2] > 4))
+    size_t have = 0;
+    for (size_t at = 0; have < wanted && at < size;) {
+        size_t left = size - at;
+        if (memcmp(data + at, start, left < sizeof start ? left : sizeof start) != 0 || (left > 2 && data[at + 2] > 4))
+            return SIZE_MAX;
+        if (left < RECORD_HEADER_BYTES)
+            break;
+        size_t length = (size_t)data[at + 3] << 8 | data[at + 4];
+        if (length == 0 || length > RECORD_BYTES_MAX)
+            return SIZE_MAX;
+        at += RECORD_HEADER_BYTES;
+        for (size_t i = 0; i < length && at + i < size && have < wanted; i++)
+            ret[have++] = data[at + i];
+        at += length;
+    }
+    return have;
+}
+
+/* Handshake records that begin with a hello; whole: all of it is in the first. */
+static enum detected look(const uint8_t *data, size_t size, bool whole)
+{
+    uint8_t hello[HANDSHAKE_HEADER_BYTES + 1];
+    size_t have = look_into(data, size, sizeof hello, hello);
+    uint32_t record = size < RECORD_HEADER_BYTES ? RECORD_BYTES_MAX : (uint32_t)data[3] << 8 | data[4];
+    if (have == SIZE_MAX || (whole && record < sizeof hello) || (have > 0 && hello[0] != HANDSHAKE_CLIENT_HELLO && hello[0] != HANDSHAKE_SERVER_HELLO))
         return DETECT_NO;
-    if (size < RECORD_HEADER_BYTES + 1)
+    if (have < sizeof hello)
         return DETECT_MORE;
-    uint32_t record = (uint32_t)data[3] << 8 | data[4];
-    if (record < HANDSHAKE_HEADER_BYTES || record > RECORD_BYTES_MAX || (data[5] != HANDSHAKE_CLIENT_HELLO && data[5] != HANDSHAKE_SERVER_HELLO))
-        return DETECT_NO;
-    if (size < RECORD_HEADER_BYTES + HANDSHAKE_HEADER_BYTES + 1)
-        return DETECT_MORE;
-    uint32_t message = (uint32_t)data[6] << 16 | (uint32_t)data[7] << 8 | data[8];
-    bool version = data[9] == 3 || (data[9] == 0x7f && data[5] == HANDSHAKE_SERVER_HELLO);
+    uint32_t message = (uint32_t)hello[1] << 16 | (uint32_t)hello[2] << 8 | hello[3];
+    bool version = hello[4] == 3 || (hello[4] == 0x7f && hello[0] == HANDSHAKE_SERVER_HELLO);
     if (message < HELLO_BYTES_LEAST - 3 || message > HELLO_BYTES_MAX || !version || (whole && message + HANDSHAKE_HEADER_BYTES > record))
         return DETECT_NO;
-    return data[5] == HANDSHAKE_CLIENT_HELLO ? DETECT_CLIENT : DETECT_SERVER;
+    return hello[0] == HANDSHAKE_CLIENT_HELLO ? DETECT_CLIENT : DETECT_SERVER;
 }
 
 static enum detected tls_detect(const struct sniff *sniff)

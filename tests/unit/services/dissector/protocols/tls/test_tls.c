@@ -173,8 +173,8 @@ static void fragmented_and_coalesced(void **state)
     for (size_t fragment = 1; fragment <= all.size; fragment += fragment < 50 ? 1 : 97) {
         struct rig *rig = rig_new(443, REDACT_ON);
         struct tls_builder client = { .size = 0 }, server = { .size = 0 };
-        for (size_t at = 0; at < m.size; at += fragment < 10 ? 10 : fragment)
-            tls_put_record(&client, 22, m.data + at, m.size - at < (fragment < 10 ? 10 : fragment) ? m.size - at : (fragment < 10 ? 10 : fragment));
+        for (size_t at = 0; at < m.size; at += fragment)
+            tls_put_record(&client, 22, m.data + at, m.size - at < fragment ? m.size - at : fragment);
         for (size_t at = 0; at < all.size; at += fragment)
             tls_put_record(&server, 22, all.data + at, all.size - at < fragment ? all.size - at : fragment);
         SAY(rig, SIDE_CLIENT, client);
