@@ -23,6 +23,8 @@ static const struct detail detail = { .table = "postgresql", .fields = fields, .
 #define STARTUP_LENGTH_MAX 10000u
 #define CODE_FIRST 80877102u /* CancelRequest, SSLRequest, GSSENCRequest */
 #define CODE_LAST 80877104u
+#define CANCEL_LENGTH_LEAST 16u
+#define CANCEL_LENGTH_MAX 268u /* keys have four bytes, and from version 3.2 of the protocol up to 256 */
 
 static enum detected detect_startup(const struct sniff *sniff)
 {
@@ -30,8 +32,10 @@ static enum detected detect_startup(const struct sniff *sniff)
     if (sniff->size < 8)
         return sniff->size < 2 || sniff->data[1] == 0 ? DETECT_MORE : DETECT_NO;
     uint32_t length = cursor_be32(&at), code = cursor_be32(&at);
-    if (code >= CODE_FIRST && code <= CODE_LAST)
-        return length == (code == CODE_FIRST ? 16 : 8) ? DETECT_CLIENT : DETECT_NO;
+    if (code == CODE_FIRST) /* with the session's number and its key */
+        return length >= CANCEL_LENGTH_LEAST && length <= CANCEL_LENGTH_MAX ? DETECT_CLIENT : DETECT_NO;
+    if (code > CODE_FIRST && code <= CODE_LAST)
+        return length == 8 ? DETECT_CLIENT : DETECT_NO;
     if (code >> 16 != 3 || length < 9 || length > STARTUP_LENGTH_MAX)
         return DETECT_NO;
     if (sniff->size < 9)

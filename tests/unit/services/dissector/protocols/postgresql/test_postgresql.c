@@ -326,6 +326,13 @@ static void test_others(void **state)
     assert_int_equal(rig_count(rig), 1);
     assert_field(rig, 0, "command", "CancelRequest");
     rig_free(rig);
+    struct talk longer = { 0 };
+    talk = &longer;
+    C(0, "\x04\xd2\x16\x2e\0\0\0\1" "0123456789abcdef0123456789abcdef"); /* of protocol 3.2 */
+    rig = play(talk);
+    assert_int_equal(rig_count(rig), 1);
+    assert_field(rig, 0, "command", "CancelRequest");
+    rig_free(rig);
     struct talk u = { 0 };
     talk = &u;
     log_in(talk);
