@@ -6,10 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "jobs/announce.h"
+
 #define MESSAGE_TEXT_MAX 1024
 
-static void say_failure(const struct cli_options *options, const char *code, const char *message)
+/* It may say again what was asked for, and be cut: whatever that holds, the JSON stays whole and the terminal as it is. */
+static void say_failure(const struct cli_options *options, const char *code, char *message)
 {
+    text_make_plain(message);
     if (options->json)
         (void)cli_print_json(json_pack("{s:{s:s,s:s}}", "error", "code", code, "message", message));
     else

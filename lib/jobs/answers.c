@@ -1,4 +1,5 @@
 #include "jobs/answers.h"
+#include "jobs/announce.h"
 #include "mem/cleanup.h"
 #include "units/units.h"
 #include <assert.h>
@@ -42,6 +43,7 @@ void answer_fail(ProtobufCMessage *reply, const char *code, const char *format, 
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    text_make_plain(text); /* it may have been cut within a character: such a reply could not be sent */
     Tapeloop__V1__Error **error = error_of(reply);
     if (!*error)
         *error = WIRE_NEW(Tapeloop__V1__Error, tapeloop__v1__error__descriptor);

@@ -58,6 +58,8 @@ run 2 "$TL" snapshot export x --output y --format cap; says pcapng
 run 2 "$TL" up --storage-size lots; says 10Gi
 run 2 "$TL" up --storage-size 1Mi --json; is_error invalid
 run 2 "$TL" status surplus; says surplus
+run 2 "$TL" call $'1\xff' --live --json; is_error invalid
+run 2 "$TL" call $'1\e[31m' --live; says '1?[31m'
 run 2 "$TL" dissect; says SNAPSHOT
 run 2 "$TL" dissect x --redact some; says strict
 run 2 "$TL" dissect x --timeout 5s; says --wait

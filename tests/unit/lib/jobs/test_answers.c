@@ -13,6 +13,8 @@ static void answer(struct question *question, ProtobufCMessage *reply)
     atomic_fetch_add((atomic_int *)question->service, 1);
     if (strcmp(request->name, "bad") == 0)
         answer_fail(reply, "not_found", "there is no %s", request->name);
+    else if (strncmp(request->name, "cut", 3) == 0)
+        answer_fail(reply, "not_found", "there is no %.4s", request->name);
     else if (strcmp(request->name, "other") == 0)
         question->silent = true;
     else
@@ -42,12 +44,14 @@ static void questions_are_answered(void **state)
     assert_string_equal(text, "{\"name\":\"a\"}");
     ask("{\"name\":\"bad\"}", text, sizeof text);
     assert_string_equal(text, "{\"error\":{\"code\":\"not_found\",\"message\":\"there is no bad\"}}");
+    ask("{\"name\":\"cut\xc3\xa9\"}", text, sizeof text); /* within a character */
+    assert_string_equal(text, "{\"error\":{\"code\":\"not_found\",\"message\":\"there is no cut?\"}}");
     ask("{\"nme\":1}", text, sizeof text);
     assert_non_null(strstr(text, "\"invalid\""));
     assert_non_null(strstr(text, "nme"));
     ask("{\"name\":\"other\"}", text, sizeof text);
     assert_string_equal(text, "silence");
-    assert_int_equal(atomic_load(&asked), 3);
+    assert_int_equal(atomic_load(&asked), 4);
     answers_stop(answers);
     answers_stop(NULL);
     ask("{\"name\":\"a\"}", text, sizeof text);
