@@ -13,6 +13,7 @@
 #include "units/units.h"
 
 #define FOLLOW_INTERVAL_US (1000 * 1000)
+#define CALL_MEASURES 5u           /* columns of a group behind its names */
 
 struct calls_options {
     struct cli_options cli;
@@ -95,12 +96,12 @@ static int fill_query(const struct calls_options *options, const char *expressio
 /* The columns that were asked for: groups first, then what is counted of them; or the fields. */
 static size_t name_columns(const struct calls_options *options, const Tapeloop__V1__CallsQuery *query, const char *names[static CALL_FIELDS_MAX])
 {
-    static const char *const measures[] = { "count", "errors", "elapsed_p50", "elapsed_p90", "elapsed_p99" };
+    static const char *const measures[CALL_MEASURES] = { "count", "errors", "elapsed_p50", "elapsed_p90", "elapsed_p99" };
     size_t count = 0;
     bool grouped = options->group_by.count > 0;
     for (size_t i = 0; i < (grouped ? query->n_group_by : query->n_fields) && count < CALL_FIELDS_MAX; i++)
         names[count++] = grouped ? query->group_by[i] : query->fields[i];
-    for (size_t i = 0; grouped && i < sizeof measures / sizeof *measures && count < CALL_FIELDS_MAX; i++)
+    for (size_t i = 0; grouped && i < CALL_MEASURES && count < CALL_FIELDS_MAX; i++)
         names[count++] = measures[i];
     return count;
 }
@@ -218,6 +219,17 @@ static int check_options(const struct calls_options *options)
     return 0;
 }
 
+/* What was asked for as columns is there, and not too much of it. */
+static int check_names(const struct calls_options *options, const Tapeloop__V1__CallsQuery *query)
+{
+    bool fields = options->fields.count > 0, grouped = options->group_by.count > 0, wide = (fields && query->n_fields > CALL_FIELDS_MAX) || query->n_group_by + CALL_MEASURES > CALL_FIELDS_MAX;
+    if ((fields && query->n_fields == 0) || (grouped && query->n_group_by == 0))
+        return cli_misuse(&options->cli, "%s needs names: docs/vocabulary.md lists them", fields ? "--fields" : "--group-by");
+    for (size_t i = 0; fields && i < query->n_fields; i++)
+        wide = wide || strcmp(query->fields[i], "*") == 0;
+    return wide && !options->cli.json ? cli_misuse(&options->cli, "so many columns do not fit a screen: ask with --json") : 0;
+}
+
 static int run(const void *fields, char **arguments, size_t count)
 {
     const struct calls_options *options = fields;
@@ -229,8 +241,8 @@ static int run(const void *fields, char **arguments, size_t count)
         return rc;
     if (!query || fill_query(options, count > 0 ? arguments[0] : "", query) < 0)
         return cli_fail(&options->cli, "internal", "out of memory");
-    if (!options->cli.json && (query->n_fields > CALL_FIELDS_MAX + 1 || query->n_group_by + 5 > CALL_FIELDS_MAX || (query->n_fields == 1 && strcmp(query->fields[0], "*") == 0)))
-        return cli_misuse(&options->cli, "so many columns do not fit a screen: ask with --json");
+    if ((rc = check_names(options, query)) != 0)
+        return rc;
     if (cli_connect(&options->cli, &bus) != 0)
         return CLI_FAILED;
     if (options->follow)

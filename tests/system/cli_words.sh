@@ -58,6 +58,12 @@ run 2 "$TL" snapshot export x --output y --format cap; says pcapng
 run 2 "$TL" up --storage-size lots; says 10Gi
 run 2 "$TL" up --storage-size 1Mi --json; is_error invalid
 run 2 "$TL" status surplus; says surplus
+run 2 "$TL" calls --live --fields ''; says "--fields needs names"
+run 2 "$TL" calls --live --group-by ''; says "--group-by needs names"
+run 2 "$TL" calls --live --fields 'id,*'; says --json
+run 2 "$TL" calls --live --fields a,b,c,d,e,f,g,h,i,j,k,l,m; says --json
+run 1 "$TL" calls --live --fields a,b,c,d,e,f,g,h,i,j,k,l; says nats-server
+run 1 "$TL" calls --live; says nats-server
 run 2 "$TL" call $'1\xff' --live --json; is_error invalid
 run 2 "$TL" call $'1\e[31m' --live; says '1?[31m'
 run 2 "$TL" dissect; says SNAPSHOT
