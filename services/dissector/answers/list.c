@@ -49,7 +49,7 @@ static int add(struct listing *listing, const char *key, Tapeloop__V1__DissectEv
         return 0;
     }
     if (strlen(event->reason) > LIST_REASON_MAX) {
-        size_t cut = LIST_REASON_MAX;
+        size_t cut = LIST_REASON_MAX - 3; /* as long as the dots are: a reason may be one byte too long */
         while (cut > 0 && (event->reason[cut] & 0xc0) == 0x80)
             cut--; /* not within a character */
         memcpy(event->reason + cut, "...", 4);

@@ -78,7 +78,7 @@ static void shorten(Tapeloop__V1__SnapshotEvent *entry)
     entry->nodes = NULL;
     entry->n_nodes = 0;
     if (strlen(entry->reason) > LIST_REASON_MAX) {
-        size_t cut = LIST_REASON_MAX;
+        size_t cut = LIST_REASON_MAX - 3; /* as long as the dots are: a reason may be one byte too long */
         while (cut > 0 && (entry->reason[cut] & 0xc0) == 0x80)
             cut--; /* not within a character */
         memcpy(entry->reason + cut, "...", 4);

@@ -75,8 +75,37 @@ static void show_gives_the_manifest(void **state)
     }
 }
 
+static int delete_claim(void **state)
+{
+    (void)state;
+    return bus_kv_delete(on.bus, SERVICE_BUCKET, "a/last");
+}
+
+/* Also where the shorter one would be the longer one. */
+static void long_reasons_are_cut(void **state)
+{
+    static const struct { size_t size, listed; } cases[] = { { 400, 400 }, { 401, 400 }, { 402, 400 }, { 403, 400 }, { 2000, 400 } };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char reason[2048] = "", name[] = "a/last", state_text[] = "accepted";
+        memset(reason, 'x', cases[i].size);
+        Tapeloop__V1__Claim claim = TAPELOOP__V1__CLAIM__INIT;
+        claim.name = name;
+        claim.state = state_text;
+        claim.last_error = reason;
+        (void)bus_kv_delete(on.bus, SERVICE_BUCKET, name);
+        assert_int_equal(claim_write(on.bus, SERVICE_BUCKET, &claim, 0), 0);
+        Tapeloop__V1__DissectListReply *reply = rig_question(&on, "dissect.list", "{\"snapshot\":\"a\",\"limit\":1}", &tapeloop__v1__dissect_list_reply__descriptor);
+        assert_int_equal(reply->n_dissections, 1);
+        assert_string_equal(reply->dissections[0]->name, "last");
+        assert_int_equal(strlen(reply->dissections[0]->reason), cases[i].listed);
+        assert_string_equal(reply->dissections[0]->reason + cases[i].listed - 3, cases[i].size > cases[i].listed ? "..." : "xxx");
+        wire_free(reply);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(the_list_has_pages), cmocka_unit_test(show_gives_the_manifest) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(the_list_has_pages), cmocka_unit_test(show_gives_the_manifest), cmocka_unit_test_teardown(long_reasons_are_cut, delete_claim) };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
