@@ -1,6 +1,5 @@
 /* calls.query: rows of a published dissection or of the live databases, through query/query.h. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include "mem/cleanup.h"
@@ -44,7 +43,6 @@ void answer_calls_query(struct question *question, ProtobufCMessage *base)
     }
     if (!rows_run(&rows, query->id, &request, &result) || query->id)
         return;
-    char cursor[32];
-    snprintf(cursor, sizeof cursor, "%" PRIu64, result.cursor);
-    rows_end(&rows, &result, result.more ? cursor : "");
+    char cursor[ROWS_CURSOR_TEXT_MAX];
+    rows_end(&rows, &result, result.more ? rows_cursor(&rows, result.cursor, cursor) : "");
 }

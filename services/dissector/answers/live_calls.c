@@ -12,7 +12,6 @@
 #define FORWARD_TIMEOUT_MS 30000        /* above QUERY_TIMEOUT_MS_USUAL */
 #define FIND_WAIT_MS 300                /* for all that answer: the first comes within a millisecond or two */
 #define NAMES_TEXT_MAX 400
-#define ID_BITS 32                      /* of an entry's number below the file's */
 #define TIME_LIMIT_NS (5 * UNITS_NS_PER_S) /* of one page over many files; then a cursor */
 
 /* "<file>.<entry>": the answer is whole up to there. "" is the start. */
@@ -43,7 +42,7 @@ static bool walk_files(struct live *live, struct page *page)
     while ((page->request.gather || reply->n_rows < page->limit) && !page->rows.full && units_now_mono_ns() < until_ns && shelf_find(live_shelf(live), page->file, &number, page->path)) {
         page->request.after = number == page->file ? page->entry : 0;
         page->request.limit = (uint32_t)(page->limit - reply->n_rows);
-        page->rows.base = (uint64_t)number << ID_BITS;
+        page->rows.base = (uint64_t)number << ROWS_ID_BITS;
         if (!rows_run(&page->rows, 0, &page->request, &result))
             return false;
         page->file = number;
@@ -104,8 +103,8 @@ static void run_files(struct live *live, const Tapeloop__V1__CallsQuery *query, 
 static void run_call(struct live *live, uint64_t id, Tapeloop__V1__CallsReply *reply)
 {
     char path[SHELF_PATH_MAX];
-    uint32_t wanted = (uint32_t)(id >> ID_BITS), number = 0;
-    struct rows rows = { .reply = reply, .base = (uint64_t)wanted << ID_BITS };
+    uint32_t wanted = (uint32_t)(id >> ROWS_ID_BITS), number = 0;
+    struct rows rows = { .reply = reply, .base = (uint64_t)wanted << ROWS_ID_BITS };
     struct query_request request = { .path = path };
     struct query_result result;
     if (wanted == 0 || !shelf_find(live_shelf(live), wanted, &number, path) || number != wanted)

@@ -1,9 +1,20 @@
 #include "services/dissector/answers/rows.h"
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "mem/cleanup.h"
 #include "units/units.h"
+
+char *rows_cursor(const struct rows *rows, uint64_t entry, char text[static ROWS_CURSOR_TEXT_MAX])
+{
+    if (rows->base)
+        (void)snprintf(text, ROWS_CURSOR_TEXT_MAX, "%" PRIu64 ".%" PRIu64, rows->base >> ROWS_ID_BITS, entry);
+    else
+        (void)snprintf(text, ROWS_CURSOR_TEXT_MAX, "%" PRIu64, entry);
+    return text;
+}
 
 /* A row is text inside JSON again: quotes and backslashes double. */
 static size_t quoted_bytes(const char *text, size_t size)
@@ -72,8 +83,19 @@ static const char *error_code(int r)
     return r == -EINVAL ? "invalid" : r == -ENOENT ? "not_found" : r == -ETIMEDOUT ? "busy" : "internal";
 }
 
-/* Whether it went well; if not, the reply says why. */
-static bool judge(struct rows *rows, int r, const struct query_error *error)
+/* entry: its number in its file; 0: it was asked for alone. */
+static void fail_too_large(struct rows *rows, uint64_t entry)
+{
+    char cursor[ROWS_CURSOR_TEXT_MAX];
+    if (entry)
+        answer_fail(&rows->reply->base, "invalid", "entry %" PRIu64 " is larger than a message of the bus: ask for fewer fields, or go on behind it with the cursor %s", rows->base + entry,
+                    rows_cursor(rows, entry, cursor));
+    else
+        answer_fail(&rows->reply->base, "invalid", "the entry is larger than a message of the bus: ask for some of its fields, with calls");
+}
+
+/* Whether it went well; if not, the reply says why. entry: the last one that was read; 0: none of several. */
+static bool judge(struct rows *rows, int r, const struct query_error *error, uint64_t entry)
 {
     ProtobufCMessage *base = &rows->reply->base;
     rows->reply->error_column = error->column;
@@ -82,7 +104,7 @@ static bool judge(struct rows *rows, int r, const struct query_error *error)
     else if (r < 0)
         answer_fail(base, error_code(r), "%s", error->text[0] ? error->text : strerror(-r));
     else if (rows->too_large)
-        answer_fail(base, "invalid", "one of the entries is larger than a message of the bus: ask for fewer fields");
+        fail_too_large(rows, entry);
     else if (rows->no_memory)
         answer_fail(base, "internal", "out of memory");
     return !answer_failed(base);
@@ -93,7 +115,13 @@ bool rows_run(struct rows *rows, uint64_t id, const struct query_request *reques
     struct query_error error = { 0 };
     *ret = (struct query_result){ 0 };
     int r = id ? query_call(NULL, request->path, id, take_row, rows, &error) : query_run(request, take_row, rows, ret, &error);
-    return judge(rows, r == -ENOENT && rows->may_be_gone ? 0 : r, &error);
+    if (r == 0 && rows->too_large && !id && rows->reply->n_rows > 0) { /* the page ends in front of it */
+        rows->too_large = false;
+        rows->full = true;
+        ret->cursor--;
+        ret->more = true;
+    }
+    return judge(rows, r == -ENOENT && rows->may_be_gone ? 0 : r, &error, id ? 0 : ret->cursor);
 }
 
 bool rows_gathered(struct rows *rows, const struct query_request *request)
@@ -102,7 +130,7 @@ bool rows_gathered(struct rows *rows, const struct query_request *request)
     struct query_result result = { 0 };
     int r = query_gathered(request, take_row, rows, &result, &error);
     rows->reply->left_out += result.left_out;
-    return judge(rows, r, &error);
+    return judge(rows, r, &error, 0);
 }
 
 void rows_end(struct rows *rows, const struct query_result *result, const char *cursor)

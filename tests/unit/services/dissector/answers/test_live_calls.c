@@ -15,6 +15,7 @@
 #include "services/dissector/answers/live_calls.h"
 #include "services/dissector/database/sqlite_output.h"
 #include "services/dissector/live/live.h"
+#include "services/dissector/protocols/http/http_fields.h"
 #include "tests/support/entry_maker.h"
 
 #define FILES 3u
@@ -93,7 +94,7 @@ static int reset(void **state)
     return 0;
 }
 
-static Tapeloop__V1__CallsReply *ask(char *group, uint32_t limit, char *cursor)
+static Tapeloop__V1__CallsReply *ask_for(char *field, char *group, uint32_t limit, char *cursor, uint64_t id)
 {
     static int there;
     struct service service = { .live = (struct live *)&there };
@@ -105,7 +106,15 @@ static Tapeloop__V1__CallsReply *ask(char *group, uint32_t limit, char *cursor)
     query.cursor = cursor;
     query.n_group_by = group ? 1 : 0;
     query.group_by = &group;
+    query.n_fields = field ? 1 : 0;
+    query.fields = &field;
+    query.id = id;
     live_calls_forward(&service, &query, reply);
+    return reply;
+}
+static Tapeloop__V1__CallsReply *ask(char *group, uint32_t limit, char *cursor)
+{
+    Tapeloop__V1__CallsReply *reply = ask_for(NULL, group, limit, cursor, 0);
     if (reply->error)
         fail_msg("%s: %s", reply->error->code, reply->error->message);
     return reply;
@@ -162,9 +171,58 @@ static void files_may_go_meanwhile(void **state)
     check(NULL, 7, "2.2", 5, 5, "4.0");
 }
 
+/* Three entries, the middle one all quotes, which double twice: the others can be had, and so can it without its bodies. */
+static void make_large(void)
+{
+    static char body[64 * 1024];
+    char error[OUTPUT_ERROR_TEXT_MAX], path[128];
+    struct entry_maker m = { 0 };
+    struct sqlite_output *output;
+    memset(body, '"', sizeof body - 1);
+    snprintf(path, sizeof path, "%s/gone-3.sqlite", fake.folder);
+    assert_int_equal(sqlite_output_open(path, protocols, protocols_count, 1000, &output, error), 0);
+    for (uint64_t id = 1; id <= 3; id++) {
+        maker_begin(&m, protocols[0], 0, id);
+        maker_string(&m, HTTP_REQUEST_BODY, id == 2 ? body : "");
+        maker_string(&m, HTTP_RESPONSE_BODY, id == 2 ? body : "");
+        assert_int_equal(sqlite_output_entry(output, maker_end(&m), error), 0);
+    }
+    assert_int_equal(sqlite_output_close(output, NULL, 0, error), 0);
+    maker_free(&m);
+}
+
+static void an_entry_larger_than_a_message(void **state)
+{
+    char all[] = "*", fewer[] = "id";
+    (void)state;
+    make_large();
+    fake.gone = 3;
+    Tapeloop__V1__CallsReply *reply = ask_for(all, NULL, 100, "2.4", 0); /* what stands before it comes */
+    assert_null(reply->error);
+    assert_int_equal(reply->n_rows, 2);
+    assert_string_equal(reply->cursor, "3.1");
+    wire_free(reply);
+    reply = ask_for(all, NULL, 100, "3.1", 0); /* itself cannot, and what to do is said */
+    assert_string_equal(reply->error->code, "invalid");
+    assert_non_null(strstr(reply->error->message, "fewer fields"));
+    assert_non_null(strstr(reply->error->message, "3.2"));
+    wire_free(reply);
+    reply = ask_for(all, NULL, 100, "3.2", 0);
+    assert_null(reply->error);
+    assert_int_equal(reply->n_rows, 1);
+    wire_free(reply);
+    reply = ask_for(fewer, NULL, 100, "3.0", 0);
+    assert_int_equal(reply->n_rows, 3);
+    wire_free(reply);
+    reply = ask_for(NULL, NULL, 0, "", UINT64_C(3) << 32 | 2);
+    assert_string_equal(reply->error->code, "invalid");
+    assert_non_null(strstr(reply->error->message, "calls"));
+    wire_free(reply);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test_setup(pages_go_on, reset), cmocka_unit_test_setup(groups_that_are_whole_have_no_cursor, reset), cmocka_unit_test_setup(groups_of_a_part_have_one, reset),
-                                        cmocka_unit_test_setup(files_may_go_meanwhile, reset) };
+                                        cmocka_unit_test_setup(files_may_go_meanwhile, reset), cmocka_unit_test_setup(an_entry_larger_than_a_message, reset) };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
