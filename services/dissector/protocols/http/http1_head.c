@@ -292,9 +292,16 @@ static bool ends_chunked(const struct http_headers *h)
     return end - p == 7 && strncasecmp(p, "chunked", 7) == 0;
 }
 
+/* RFC 2616 had a name for no coding at all, and some still say it beside a length. */
+static bool is_identity(const struct http_headers *h)
+{
+    const struct http_header *only = http_headers_get(h, HTTP_KNOWN_TRANSFER_ENCODING);
+    return !only->next && only->value_size == 8 && strncasecmp(only->value, "identity", 8) == 0;
+}
+
 enum http1_framing http1_body_framing(const struct http_headers *h, bool response, uint64_t *ret_length)
 {
-    if (h->first[HTTP_KNOWN_TRANSFER_ENCODING]) /* outweighs a length; where chunked is not the last coding of a request, a server that reads it at all reads chunks */
+    if (h->first[HTTP_KNOWN_TRANSFER_ENCODING] && !is_identity(h)) /* outweighs a length; where chunked is not the last coding of a request, a server that reads it at all reads chunks */
         return ends_chunked(h) || (!response && http_headers_has_token(h, HTTP_KNOWN_TRANSFER_ENCODING, "chunked")) ? HTTP1_CHUNKED : response ? HTTP1_UNTIL_CLOSE : HTTP1_UNKNOWN;
     bool known = false;
     uint64_t length = 0;

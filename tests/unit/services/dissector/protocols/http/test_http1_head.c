@@ -88,7 +88,8 @@ static void bodies_are_framed(void **state)
         { "Content-Length: 999999999999999999\r\n", HTTP1_LENGTH, HTTP1_LENGTH, 999999999999999999 }, { "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", HTTP1_CHUNKED, HTTP1_CHUNKED, 0 },
         { "Transfer-Encoding: gzip, CHUNKED\r\n", HTTP1_CHUNKED, HTTP1_CHUNKED, 0 }, { "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", HTTP1_CHUNKED, HTTP1_CHUNKED, 0 },
         { "Transfer-Encoding: chunked, gzip\r\n", HTTP1_CHUNKED, HTTP1_UNTIL_CLOSE, 0 }, { "Transfer-Encoding: xchunked\r\n", HTTP1_UNKNOWN, HTTP1_UNTIL_CLOSE, 0 }, { "Transfer-Encoding:\r\n", HTTP1_UNKNOWN, HTTP1_UNTIL_CLOSE, 0 },
-        { "Transfer-Encoding : chunked\r\n", HTTP1_CHUNKED, HTTP1_CHUNKED, 0 },
+        { "Transfer-Encoding : chunked\r\n", HTTP1_CHUNKED, HTTP1_CHUNKED, 0 }, { "Transfer-Encoding: Identity\r\nContent-Length: 5\r\n", HTTP1_LENGTH, HTTP1_LENGTH, 5 },
+        { "Transfer-Encoding: identity\r\n", HTTP1_NO_BODY, HTTP1_UNTIL_CLOSE, 0 }, { "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n", HTTP1_CHUNKED, HTTP1_CHUNKED, 0 },
     };
     for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
         char text[256] = "GET / HTTP/1.1\r\n";
