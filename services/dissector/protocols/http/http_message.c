@@ -130,6 +130,16 @@ static void split_pair(const char *p, const char *stop, struct http_text *ret_na
     *ret_value = equals ? (struct http_text){ equals + 1, (size_t)(stop - equals) - 1 } : (struct http_text){ stop, 0 };
 }
 
+/* The same of a cookie, where what has no name is a value (and hidden as one). */
+static void split_cookie(const char *p, const char *stop, struct http_text *ret_name, struct http_text *ret_value)
+{
+    split_pair(p, stop, ret_name, ret_value);
+    if (ret_name->data + ret_name->size == stop) {
+        *ret_value = *ret_name;
+        ret_name->size = 0;
+    }
+}
+
 static __attribute__((noinline)) void write_query(struct message *m, struct http_text query)
 {
     struct pairs pairs;
@@ -169,7 +179,7 @@ static __attribute__((noinline)) void write_request_cookies(struct message *m, c
         while ((p = skip_blanks(p, end)) < end) {
             const char *semicolon = memchr(p, ';', (size_t)(end - p)), *stop = semicolon ? semicolon : end;
             struct http_text name, value;
-            split_pair(p, stop, &name, &value);
+            split_cookie(p, stop, &name, &value);
             if (stop > p)
                 add_pair(&pairs, name, value);
             p = stop < end ? stop + 1 : end;
@@ -192,7 +202,7 @@ static __attribute__((noinline)) void write_response_cookies(struct message *m, 
         const char *p = h->at[i - 1].value, *end = p + h->at[i - 1].value_size, *semicolon = h->at[i - 1].value_size ? memchr(p, ';', (size_t)(end - p)) : NULL;
         struct http_text name, value;
         p = skip_blanks(p, semicolon ? semicolon : end);
-        split_pair(p, semicolon ? semicolon : end, &name, &value);
+        split_cookie(p, semicolon ? semicolon : end, &name, &value);
         if (name.size + value.size)
             add_pair(&pairs, name, value);
     }

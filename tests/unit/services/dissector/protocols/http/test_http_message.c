@@ -55,11 +55,12 @@ static void secrets_leave_every_field(void **state)
     (void)state;
     static const char *const requests[] = {
         "GET /a?next=/login?token=sesame&b=1;secret=sesame HTTP/1.1\r\n\r\n", "GET /a?to=https://u:sesame@h/?x=y HTTP/1.1\r\n\r\n", "GET /a?to=https%3A%2F%2Fh%2F%3Fx%3Dy%26X-Amz-Signature%3Dsesame HTTP/1.1\r\n\r\n",
-        "GET /a?u:p@h&token=sesame HTTP/1.1\r\n\r\n", "CONNECT u:sesame@h:443 HTTP/1.1\r\n\r\n", "GET http://u:sesame@h/ HTTP/1.1\r\n\r\n",
+        "GET /a HTTP/1.1\r\nCookie: sesame; a=sesame; =sesame\r\n\r\n", "GET /a?u:p@h&token=sesame HTTP/1.1\r\n\r\n", "CONNECT u:sesame@h:443 HTTP/1.1\r\n\r\n", "GET http://u:sesame@h/ HTTP/1.1\r\n\r\n",
     };
     for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
         struct rig *rig = rig_new(80, REDACT_ON);
         rig_say(rig, SIDE_CLIENT, requests[i], -1);
+        rig_say(rig, SIDE_SERVER, "HTTP/1.1 407 No\r\nSet-Cookie: sesame; Path=/\r\nSet-Cookie: =sesame\r\nContent-Length: 0\r\n\r\n", -1);
         rig_finish(rig);
         char *text = rig_dump(rig);
         if (strstr(text, "sesame") || !strstr(text, "[redacted]"))
@@ -73,7 +74,7 @@ static void cookies_are_read(void **state)
 {
     (void)state;
     struct rig *rig = ask("GET / HTTP/1.1\r\nCookie: a=b; c=\"d\";e ;; =f\r\nCookie: a=2\r\n\r\n");
-    assert_string_equal(rig_text(rig, 0, "request.cookies"), "a=b, 2, c=\"d\", e =, =f");
+    assert_string_equal(rig_text(rig, 0, "request.cookies"), "a=b, 2, c=\"d\", =e , f");
     assert_string_equal(rig_text(rig, 0, "request.headers"), "cookie=a=b; c=\"d\";e ;; =f; a=2");
     rig_free(rig);
 }
