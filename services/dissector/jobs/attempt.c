@@ -15,6 +15,7 @@
 #define STORE_WAIT_NS (5 * UNITS_NS_PER_S)          /* after the store itself failed: that is nobody's attempt */
 #define OTHER_WAIT_NS (10 * UNITS_NS_PER_S)         /* another one is at it */
 #define TELL_NS UNITS_NS_PER_S
+#define STEP_GRACE_NS (120 * UNITS_NS_PER_S)        /* opening thousands of partitions on a network's disk, sorting and saving a run: steps that say nothing, and 20 s of silence would give the item to a second worker, and a third */
 #define FINALISE_GRACE_NS (900 * UNITS_NS_PER_S)    /* flushing a large database is one step that says nothing */
 #define DEAD_SUBJECT "dead.dissect.job"
 
@@ -244,7 +245,7 @@ void attempt_item(struct service *service, unsigned number, struct attempt_memor
         goto answer;
     }
     memcpy(attempt->lease.key, memory->place.key, sizeof attempt->lease.key);
-    attempt->lease.grace_ns = attempt->stage == PLAN_FINALISE ? FINALISE_GRACE_NS : 0;
+    attempt->lease.grace_ns = attempt->stage == PLAN_FINALISE ? FINALISE_GRACE_NS : STEP_GRACE_NS;
     if (leases_add(service->leases, &attempt->lease) == 0) {
         verdict = work(attempt);
         leases_remove(service->leases, &attempt->lease);

@@ -19,6 +19,7 @@ struct round {
     struct publish_sums *sums;
     unsigned dealt;                 /* times */
     int64_t moved_ns;               /* when something was last seen to change */
+    int64_t written_ns;             /* when the store was last seen to take what is written */
 };
 
 static int deal_item(const struct round *round, uint32_t number)
@@ -73,7 +74,7 @@ static enum dissection_verdict take_in(struct round *round, uint32_t number, boo
         if (round->attempts[number] > 0 && item->attempts > round->attempts[number])
             atomic_fetch_add(&dissection->failures, item->attempts - round->attempts[number]);
         round->attempts[number] = item->attempts;
-        round->moved_ns = units_now_mono_ns();
+        round->moved_ns = round->written_ns = units_now_mono_ns();
     }
     if (item_is(item, ITEM_DEAD)) {
         const char *input = round->stage == PLAN_MAP ? dissection->plan->inputs[number]->segment_id : "";
@@ -83,7 +84,7 @@ static enum dissection_verdict take_in(struct round *round, uint32_t number, boo
     if (item_is(item, ITEM_DONE)) {
         round->done[number] = true;
         atomic_fetch_add(&dissection->items_done, 1);
-        round->moved_ns = units_now_mono_ns();
+        round->moved_ns = round->written_ns = units_now_mono_ns();
         if (publish_add(round->sums, round->stage, round->stage == PLAN_MAP ? dissection->plan->inputs[number]->segment_id : "", item) < 0)
             return dissection_fail(dissection, DISSECTION_RETRY, "out of memory");
         atomic_store(&dissection->packets, round->sums->packets);
@@ -121,6 +122,26 @@ static enum dissection_verdict look(struct round *round)
     return verdict;
 }
 
+static enum dissection_verdict store_judge(struct dissection *dissection, int r)
+{
+    const char *location = dissection->service->store->location;
+    if (r == -EROFS)
+        return dissection_fail(dissection, DISSECTION_FAILED, "the store %.300s is read-only: mount it writable, then ask again", location);
+    if (r == -EACCES || r == -EPERM)
+        return dissection_fail(dissection, DISSECTION_FAILED, "the store %.300s may not be written by the dissector's user: give it the right, then ask again", location);
+    if (r == -ENOSPC || r == -EDQUOT)
+        return dissection_fail(dissection, DISSECTION_FAILED, "the store %.300s is full: delete snapshots or dissections, or give it more room, then ask again", location);
+    return dissection_fail(dissection, DISSECTION_RETRY, "cannot work in the store %.300s: %s", location, strerror(-r));
+}
+
+/* Workers that cannot write how far an item is have no other way to say so. */
+static enum dissection_verdict prove_store(struct round *round)
+{
+    int r = workplace_probe(&round->dissection->place);
+    round->written_ns = units_now_mono_ns();
+    return r == -ENOSPC || r == -EDQUOT || r == -EROFS ? store_judge(round->dissection, r) : DISSECTION_GOES_ON; /* what may pass by itself, passes */
+}
+
 static enum dissection_verdict run_round(struct round *round)
 {
     enum dissection_verdict verdict = look(round);
@@ -131,6 +152,8 @@ static enum dissection_verdict run_round(struct round *round)
         verdict = look(round);
         if (verdict == DISSECTION_GOES_ON && round->first < round->count && units_now_mono_ns() - round->moved_ns > COORDINATE_QUIET_NS)
             verdict = deal(round);
+        if (verdict == DISSECTION_GOES_ON && units_now_mono_ns() - round->written_ns > COORDINATE_PROVE_NS)
+            verdict = prove_store(round);
     }
     return verdict;
 }
@@ -142,21 +165,9 @@ static enum dissection_verdict run_stage(struct dissection *dissection, enum pla
     mem_auto_free uint32_t *attempts = calloc(count, sizeof *attempts);
     if (!done || !attempts)
         return dissection_fail(dissection, DISSECTION_RETRY, "out of memory");
-    struct round round = { .dissection = dissection, .stage = stage, .count = count, .done = done, .attempts = attempts, .sums = sums, .moved_ns = units_now_mono_ns() };
+    struct round round = { .dissection = dissection, .stage = stage, .count = count, .done = done, .attempts = attempts, .sums = sums, .moved_ns = units_now_mono_ns(), .written_ns = units_now_mono_ns() };
     atomic_store(&dissection->stage, stage == PLAN_MAP ? DISSECTION_MAPPING : stage == PLAN_REDUCE ? DISSECTION_REDUCING : DISSECTION_FINALISING);
     return run_round(&round);
-}
-
-static enum dissection_verdict store_judge(struct dissection *dissection, int r)
-{
-    const char *location = dissection->service->store->location;
-    if (r == -EROFS)
-        return dissection_fail(dissection, DISSECTION_FAILED, "the store %.300s is read-only: mount it writable, then ask again", location);
-    if (r == -EACCES || r == -EPERM)
-        return dissection_fail(dissection, DISSECTION_FAILED, "the store %.300s may not be written by the dissector's user: give it the right, then ask again", location);
-    if (r == -ENOSPC || r == -EDQUOT)
-        return dissection_fail(dissection, DISSECTION_FAILED, "the store %.300s is full: delete snapshots or dissections, or give it more room, then ask again", location);
-    return dissection_fail(dissection, DISSECTION_RETRY, "cannot work in the store %.300s: %s", location, strerror(-r));
 }
 
 /* The ticker reads the names while this goes on: only the folders are written. */

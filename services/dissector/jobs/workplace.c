@@ -8,9 +8,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "files/folders.h"
+#include "json/json.h"
 #include "mem/cleanup.h"
 #include "store/tree.h"
 
+#define PROBE_BYTES 4096 /* a block of most file systems: as much as an item's file takes */
 #define REMOVE_TRIES_MAX 5 /* each but the first is for files that were being opened in the microseconds of the one before */
 
 int workplace_find(const struct store *store, const char *snapshot, const char *name, uint64_t sequence, bool make, struct workplace *ret)
@@ -43,6 +45,17 @@ int workplace_make(const struct workplace *place)
     char path[WORKPLACE_PATH_MAX];
     workplace_path(place, WORKPLACE_RESULT, path);
     return folders_make(AT_FDCWD, path, 0755);
+}
+
+int workplace_probe(const struct workplace *place)
+{
+    char path[WORKPLACE_PATH_MAX];
+    static const char block[PROBE_BYTES];
+    workplace_path(place, "probe.json", path);
+    int r = json_write_text(path, block, sizeof block, 0644);
+    if (r == 0)
+        (void)unlink(path);
+    return r;
 }
 
 bool workplace_is_published(const struct workplace *place)

@@ -28,6 +28,8 @@ struct workplace {
 int workplace_find(const struct store *store, const char *snapshot, const char *name, uint64_t sequence, bool make, struct workplace *ret);
 /* The work folder, and result/ in it, if they are not there. */
 int workplace_make(const struct workplace *place);
+/* Whether a small file can be written in the work folder now: -ENOSPC, -EROFS and others. */
+int workplace_probe(const struct workplace *place);
 /* A path in the work folder. */
 void workplace_path(const struct workplace *place, const char *file, char path[static WORKPLACE_PATH_MAX]);
 bool workplace_is_published(const struct workplace *place);

@@ -1,16 +1,22 @@
 /* Requests seen through by whole dissectors with pretending stages: items, failures, poison, cancel, stop and takeover. */
 #include "tests/unit/services/dissector/service_rig.h"
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/mount.h>
 #include <cmocka.h>
 
 static struct rig_bus on;
 static struct rig first, second;
+static bool own_disk;                   /* the store is on a small file system of its own */
 
 static int setup(void **state)
 {
     (void)state;
+    own_disk = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
     rig_bus_start(&on);
+    (void)mkdir(on.store, 0755);
+    own_disk = own_disk && mount("tmpfs", on.store, "tmpfs", 0, "size=16m") == 0;
     rig_snapshot(&on, "shop", 6);
     rig_start(&first, &on, "first", 2);
     return 0;
@@ -19,6 +25,8 @@ static int teardown(void **state)
 {
     (void)state;
     rig_stop(&first);
+    if (own_disk)
+        (void)umount2(on.store, MNT_DETACH);
     rig_bus_stop(&on);
     return 0;
 }
@@ -326,6 +334,31 @@ static void a_request_that_lost_its_snapshot_leaves_its_name(void **state)
     assert_int_equal(rig_await(&on, "ready", "orphan", 0)->packets, 20);
 }
 
+/* Somebody else's bytes: a worker can no longer write how far its item is, and goes on trying; who asked hears why nothing comes of it. */
+static void a_store_that_is_full_ends_it(void **state)
+{
+    (void)state;
+    char path[512];
+    static const char block[64 * 1024];
+    if (!own_disk)
+        skip();
+    atomic_store(&fake.hold, true);
+    rig_ask(&on, "{\"snapshot\":\"shop\",\"name\":\"full\"}");
+    support_wait(atomic_load(&fake.holding) > 0 && atomic_load(&fake.maps) == 6);
+    snprintf(path, sizeof path, "%s/filler", on.store);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    assert_true(fd >= 0);
+    while (write(fd, block, sizeof block) > 0)
+        ;
+    atomic_store(&fake.hold, false);
+    const char *reason = rig_await(&on, "failed", "full", 0)->reason;
+    close(fd);
+    unlink(path);
+    assert_non_null(strstr(reason, "is full"));
+    rig_ask(&on, "{\"snapshot\":\"shop\",\"name\":\"full\"}");
+    rig_await(&on, "ready", "full", 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,7 +369,7 @@ int main(void)
         cmocka_unit_test_setup(a_deleted_one_can_be_made_anew, reset),
         cmocka_unit_test_setup(what_went_with_its_snapshot_is_forgotten, reset),
         cmocka_unit_test_setup(how_far_items_are_is_told, reset), cmocka_unit_test_setup(an_item_that_kills_its_workers_is_given_up, reset), cmocka_unit_test_setup(a_snapshot_that_is_deleted_meanwhile_ends_it, reset),
-        cmocka_unit_test_setup(a_request_that_lost_its_snapshot_leaves_its_name, reset),
+        cmocka_unit_test_setup(a_request_that_lost_its_snapshot_leaves_its_name, reset), cmocka_unit_test_setup(a_store_that_is_full_ends_it, reset),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
