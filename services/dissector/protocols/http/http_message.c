@@ -62,7 +62,7 @@ static void write_segments(struct message *m, struct http_text path)
     message_close(m);
 }
 
-/* A path may have parameters of its own ("/a;token=b/c"), and their values go the way of a query's. */
+/* A path may have parameters of its own ("/a;token=b/c"), or hold what was meant for a query; their values go the way of a query's. */
 static __attribute__((noinline)) void write_path_with_parameters(struct message *m, struct http_text path)
 {
     char room[CONVERSATION_HEADERS_MAX];
@@ -77,7 +77,7 @@ static void write_path(struct message *m, struct http_text path)
 {
     if (path.size == 0)
         return;
-    if (memchr(path.data, ';', path.size) || memchr(path.data, '@', path.size)) {
+    if (memchr(path.data, ';', path.size) || memchr(path.data, '@', path.size) || memchr(path.data, '=', path.size)) {
         write_path_with_parameters(m, path);
         return;
     }

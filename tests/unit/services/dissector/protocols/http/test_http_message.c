@@ -55,6 +55,7 @@ static void secrets_leave_every_field(void **state)
     (void)state;
     static const char *const requests[] = {
         "GET /a?next=/login?token=sesame&b=1;secret=sesame HTTP/1.1\r\n\r\n", "GET /a?to=https://u:sesame@h/?x=y HTTP/1.1\r\n\r\n", "GET /a?to=https%3A%2F%2Fh%2F%3Fx%3Dy%26X-Amz-Signature%3Dsesame HTTP/1.1\r\n\r\n",
+        "GET token=sesame HTTP/1.1\r\n\r\n", "GET /a%3Fb=c%26token%3Dsesame HTTP/1.1\r\n\r\n",
         "GET /a HTTP/1.1\r\nCookie: sesame; a=sesame; =sesame\r\n\r\n", "GET /a?u:p@h&token=sesame HTTP/1.1\r\n\r\n", "CONNECT u:sesame@h:443 HTTP/1.1\r\n\r\n", "GET http://u:sesame@h/ HTTP/1.1\r\n\r\n",
     };
     for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
