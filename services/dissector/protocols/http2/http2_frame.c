@@ -7,7 +7,7 @@
 /* What a sender may say in each type. exact: the only length; 0: any from `least` on. */
 static const struct frame_rule { uint32_t exact, least; uint8_t flags; bool on_stream, on_connection; } rules[HTTP2_TYPES] = {
     [HTTP2_DATA] = { .flags = HTTP2_END_STREAM | HTTP2_PADDED, .on_stream = true },
-    [HTTP2_HEADERS] = { .least = 1, .flags = HTTP2_END_STREAM | HTTP2_END_HEADERS | HTTP2_PADDED | HTTP2_WITH_PRIORITY, .on_stream = true },
+    [HTTP2_HEADERS] = { .flags = HTTP2_END_STREAM | HTTP2_END_HEADERS | HTTP2_PADDED | HTTP2_WITH_PRIORITY, .on_stream = true },
     [HTTP2_PRIORITY] = { .exact = 5, .on_stream = true },
     [HTTP2_RST_STREAM] = { .exact = 4, .on_stream = true },
     [HTTP2_SETTINGS] = { .flags = HTTP2_ACK, .on_connection = true },
@@ -44,7 +44,7 @@ bool http2_frame_plausible(const uint8_t *data, uint32_t length_max)
     http2_frame_read(data, &frame);
     if (frame.length > length_max || frame.type >= HTTP2_TYPES || (data[5] & 0x80) || (frame.flags & ~rules[frame.type].flags))
         return false;
-    return http2_frame_valid(&frame) && !((frame.flags & HTTP2_PADDED) && frame.length == 0);
+    return http2_frame_valid(&frame) && !(((frame.flags & HTTP2_PADDED) || frame.type == HTTP2_HEADERS) && frame.length == 0);
 }
 
 /* A header block is not interrupted. */

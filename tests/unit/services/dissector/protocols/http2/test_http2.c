@@ -69,6 +69,35 @@ static void test_request_and_response(void **state)
     peers_free(&p);
 }
 
+/* A list of no fields, as some end a stream with, and a block whose first frame has nothing of it. */
+static void test_empty_blocks(void **state)
+{
+    (void)state;
+    struct peers p = peers_new(REDACT_ON);
+    uint8_t *block;
+    h2_headers(&p.client, 1, 0, "POST /a h", H2_NONE);
+    h2_data(&p.client, 1, 0, "abc", 3);
+    h2_frame(&p.client, HTTP2_HEADERS, HTTP2_END_STREAM | HTTP2_END_HEADERS, 1, NULL, 0);
+    size_t size = h2_block(&p.server, MORE(":status", "200", "a", "b"), &block);
+    h2_frame(&p.server, HTTP2_HEADERS, 0, 1, NULL, 0);
+    h2_frame(&p.server, HTTP2_CONTINUATION, HTTP2_END_HEADERS, 1, block, size);
+    h2_data(&p.server, 1, 0, "def", 3);
+    h2_frame(&p.server, HTTP2_HEADERS, HTTP2_END_STREAM | HTTP2_END_HEADERS, 1, NULL, 0);
+    flush(&p);
+    h2_headers(&p.client, 3, HTTP2_END_STREAM, "GET /b h", H2_NONE);
+    h2_respond(&p.server, 3, HTTP2_END_STREAM, 204, H2_NONE);
+    struct rig *rig = finish(&p);
+    assert_int_equal(rig_count(rig), 2);
+    assert_field(rig, 0, "request.body", "abc");
+    assert_field(rig, 0, "response.headers", "a=b");
+    assert_field(rig, 0, "response.body", "def");
+    assert_field(rig, 0, "incomplete", "");
+    assert_field(rig, 1, "status_code", "204");
+    assert_field(rig, 1, "incomplete", "");
+    free(block);
+    peers_free(&p);
+}
+
 /* Many at a time, answered in another order. */
 static void test_streams_interleaved(void **state)
 {
@@ -499,7 +528,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_request_and_response),
-        cmocka_unit_test(test_streams_interleaved),
+        cmocka_unit_test(test_empty_blocks), cmocka_unit_test(test_streams_interleaved),
         cmocka_unit_test(test_every_frame_cut_everywhere),
         cmocka_unit_test(test_table_sizes),
         cmocka_unit_test(test_request_still_going_when_answered),
