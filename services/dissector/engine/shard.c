@@ -93,6 +93,9 @@ static struct conversation *oldest_of(struct shard *shard, unsigned timer)
     return c;
 }
 
+/* Whether it is over, though its turn in the list may come later: lists are in the order in which their connections came to their places, not of what those have said since. */
+static bool is_idle(const struct conversation *c, int64_t now_ns) { return now_ns - c->last_ns > idle_ns[c->timer]; }
+
 static void look_at_timers(struct shard *shard)
 {
     if (shard->now_ns - shard->looked_ns < LOOK_INTERVAL_NS)
@@ -100,7 +103,7 @@ static void look_at_timers(struct shard *shard)
     shard->looked_ns = shard->now_ns;
     for (unsigned i = 0; i < TIMERS; i++) {
         struct conversation *c;
-        while ((c = oldest_of(shard, i)) && shard->now_ns - c->last_ns > idle_ns[i])
+        while ((c = oldest_of(shard, i)) && is_idle(c, shard->now_ns))
             close_connection(c, end_of(c));
     }
 }
@@ -262,8 +265,8 @@ int shard_packet(struct shard *shard, const struct shard_packet *p)
         shard->now_ns = p->time_ns;
     look_at_timers(shard);
     struct conversation *c = find(shard, p, &direction);
-    if (c && begins_anew(c, direction, p)) {
-        close_connection(c, c->timer == TIMER_CLOSED ? END_CLOSED : END_IDLE);
+    if (c && (is_idle(c, p->time_ns) || begins_anew(c, direction, p))) {
+        close_connection(c, !c->tcp || c->timer == TIMER_CLOSED ? END_CLOSED : END_IDLE);
         c = NULL;
         direction = 0;
     }
@@ -326,7 +329,7 @@ int shard_finish(struct shard *shard)
     for (unsigned i = 0; i < TIMERS; i++)
         while (shard->timers[i].oldest) {
             struct conversation *c = shard->timers[i].oldest;
-            close_connection(c, c->timer == TIMER_CLOSED ? END_CLOSED : END_INPUT);
+            close_connection(c, c->timer == TIMER_CLOSED || is_idle(c, shard->now_ns) ? end_of(c) : END_INPUT);
         }
     return shard->failed;
 }

@@ -232,6 +232,53 @@ static void numbers_from_before_the_beginning(void **state)
     rig_free(rig);
 }
 
+static void from_port(struct rig *rig, uint16_t port, int64_t second, const char *text)
+{
+    rig->tuple.source_port = port;
+    rig->now_ns = RIG_START_NS + second * INT64_C(1000000000);
+    if (!text) {
+        rig->seq[0] = rig->acked[1] = 5000;
+        rig->seq[1] = rig->acked[0] = 1000;
+        rig_packet(rig, SIDE_CLIENT, 2, NULL, 0, 0);
+        rig_packet(rig, SIDE_SERVER, 18, NULL, 0, 0);
+        rig_packet(rig, SIDE_CLIENT, 16, NULL, 0, 0);
+        return;
+    }
+    rig->seq[0] = 5001;
+    rig->acked[0] = rig->seq[1] = 1001;
+    rig_say(rig, SIDE_CLIENT, text, -1);
+}
+
+/* A connection that has said nothing for 300 seconds is over, whatever the others beside it do. */
+static void what_is_idle_is_over(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new_without_handshake(7, REDACT_OFF, 6);
+    from_port(rig, 1, 50, NULL);
+    from_port(rig, 2, 60, NULL);
+    from_port(rig, 3, 70, NULL);
+    from_port(rig, 2, 100, "Q2:\n");
+    from_port(rig, 3, 100, "Q3:\n");
+    from_port(rig, 4, 349, NULL);
+    for (int second = 350; second <= 440; second++)
+        from_port(rig, 5, second, second == 350 ? NULL : "x");
+    rig->tuple.source_port = 3; /* the ports again, without a handshake that the capture has */
+    rig->now_ns = RIG_START_NS + INT64_C(441000000000);
+    rig->seq[0] = 700000;
+    rig->acked[0] = rig->seq[1] = 800000;
+    rig_say(rig, SIDE_CLIENT, "Q4:\n", -1);
+    rig_stop(rig);
+    assert_int_equal(rig_count(rig), 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_string_equal(rig_incomplete(rig, i), strcmp(rig_text(rig, i, "asked"), "4") == 0 ? "started_before" : "no_response"); /* no other is the old one's */
+    for (size_t i = 0; i < rig->connections_count; i++) {
+        bool old = rig->connections[i]->connection_ns < RIG_START_NS + INT64_C(200000000000);
+        assert_string_equal(rig_connection_text(rig, i, "conn_state"), old ? "closed" : "open");
+    }
+    assert_int_equal(rig->connections_count, 6);
+    rig_free(rig);
+}
+
 /* A hole that nobody has acknowledged waits for its retransmission, but not for ever: thousands of packets behind it would each have to find their place. */
 static void a_crowd_waits_no_longer(void **state)
 {
@@ -283,7 +330,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_comes_again_is_dropped), cmocka_unit_test(keep_alives_are_no_data), cmocka_unit_test(a_cut_packet_is_a_hole_of_known_size), cmocka_unit_test(one_side_alone),
         cmocka_unit_test(a_reset_and_the_same_ports_again), cmocka_unit_test(refused_and_unanswered), cmocka_unit_test(a_hole_waits_for_its_retransmission), cmocka_unit_test(the_budget_evicts_the_quietest),
-        cmocka_unit_test(an_eviction_is_no_avalanche), cmocka_unit_test(numbers_from_before_the_beginning), cmocka_unit_test(a_crowd_waits_no_longer), cmocka_unit_test(what_waits_is_in_order),
+        cmocka_unit_test(an_eviction_is_no_avalanche), cmocka_unit_test(numbers_from_before_the_beginning), cmocka_unit_test(what_is_idle_is_over), cmocka_unit_test(a_crowd_waits_no_longer), cmocka_unit_test(what_waits_is_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
