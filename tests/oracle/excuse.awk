@@ -102,6 +102,7 @@ function good(rule, side, fact,    w, other) {
     if ((rule, "stream") in is && !in_stream(rule, "stream", w)) return 0
     if ((rule, "also") in is && !in_stream(rule, "also", w)) return 0
     if ((rule, "twin") in is && !((other, is[rule, "twin"], endpoints(w), words(fact, is[rule, "twin"])) in twin)) return 0
+    if ((rule, "beside") in is && !((other, is[rule, "beside"], endpoints(w), words(fact, is[rule, "beside"])) in beside)) return 0
     if ((rule, "unless") in is && (other, is[rule, "unless"], words(fact, is[rule, "unless"])) in has) return 0
     if ((rule, "incomplete") in is && !incomplete(fact, is[rule, "incomplete"])) return 0
     return !((rule, "only") in is) || holds(is[rule, "only"], side, fact, w)
@@ -116,7 +117,7 @@ FILENAME ~ /\.rule$/ {
     if (match($0, /^[a-z]+: /)) {
         key = substr($0, 1, RLENGTH - 2)
         is[rule, key] = substr($0, RLENGTH + 1)
-        if (key == "twin" || key == "unless") lists[is[rule, key]] = 1
+        if (key == "twin" || key == "unless" || key == "beside") lists[is[rule, key]] = 1
     }
     next
 }
@@ -150,7 +151,7 @@ FILENAME ~ /(ours|theirs)$/ {
     side = FILENAME ~ /ours$/ ? "dissector" : "tshark"
     split($0, w, " ")
     heard[side, w[1], endpoints(w)] = 1
-    for (list in lists) has[side, list, words($0, list)] = 1
+    for (list in lists) has[side, list, words($0, list)] = beside[side, list, endpoints(w), words($0, list)] = 1
     key = side SUBSEP saying($0)
     says[key, ++said[key]] = $0
     if (w[1] == "TCP") {

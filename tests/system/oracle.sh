@@ -37,7 +37,7 @@ at_least "$(awk '$1 == "HTTP" { print $2 }' "$WORK/golden")" 100 "facts of HTTP 
 for rule in "$ROOT"/tests/tshark-rules/*.rule; do
     for key in smallest fact; do grep -q "^$key: " "$rule" || fail "$(basename "$rule") has no $key"; done
     grep -q '^# .' "$rule" || fail "$(basename "$rule") gives no reason"
-    ! grep -qEv '^(# |(smallest|fact|side|frames|stream|also|twin|unless|incomplete|only): )' "$rule" || fail "$(basename "$rule") has a line that says nothing"
+    ! grep -qEv '^(# |(smallest|fact|side|frames|stream|also|twin|beside|unless|incomplete|only): )' "$rule" || fail "$(basename "$rule") has a line that says nothing"
 done
 
 if [ ! -d "$TAPELOOP_CORPUS/zeek" ]; then
