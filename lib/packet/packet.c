@@ -1,14 +1,19 @@
 #include "packet/packet.h"
 #include <string.h>
 #include "bytes/cursor.h"
+#include "packet/wlan.h"
 
 enum { ETHER_PAYLOAD_MIN = 46, ETHER_LENGTH_MAX = 1500, ETHER_IPV4 = 0x0800, ETHER_VLAN = 0x8100, ETHER_IPV6 = 0x86dd, ETHER_QINQ = 0x88a8, ETHER_QINQ_OLD = 0x9100,
-       ETHER_TEB = 0x6558, ETHER_MPLS = 0x8847, ETHER_MPLS_MULTICAST = 0x8848, ETHER_PPPOE = 0x8864, ETHER_ERSPAN = 0x88be };
+       ETHER_TEB = 0x6558, ETHER_MPLS = 0x8847, ETHER_MPLS_MULTICAST = 0x8848, ETHER_PPPOE = 0x8864, ETHER_ERSPAN = 0x88be,
+       ETHER_PBB = 0x88e7, ETHER_FABRIC_PATH = 0x8903, ETHER_VN_TAG = 0x8926 };
+/* What GRE carries that no EtherType says: PPP of PPTP, what WCCP redirects, and Aruba's Wi-Fi frames. */
+enum { GRE_WCCP = 0x883e, GRE_PPP = 0x880b, GRE_ARUBA_FIRST = 0x8200, GRE_ARUBA_LAST = 0x82ff };
 enum { PPP_IPV4 = 0x0021, PPP_IPV6 = 0x0057, PPP_MPLS = 0x0281, PPP_MPLS_MULTICAST = 0x0283, PPP_ALL_STATIONS = 0xff03 };
 enum { PROTO_HOPOPTS = 0, PROTO_IPIP = 4, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_IPV6 = 41, PROTO_ROUTING = 43, PROTO_FRAGMENT = 44,
        PROTO_GRE = 47, PROTO_AH = 51,
        PROTO_DESTINATION = 60, PROTO_SCTP = 132, PROTO_MOBILITY = 135 };
-enum { PORT_VXLAN = 4789, PORT_VXLAN_LINUX = 8472, PORT_GENEVE = 6081 };
+enum { PORT_VXLAN = 4789, PORT_VXLAN_LINUX = 8472, PORT_GENEVE = 6081, PORT_GTP = 2152, PORT_GRE = 4754 };
+enum { GTP_VERSION_1 = 0x30, GTP_EXTENSION = 4, GTP_OPTIONS = 7, GTP_PACKET = 255, NFLOG_PAYLOAD = 9 };
 enum { IPV4_FRAGMENT_BITS = 0x3fff, IPV4_OFFSET_BITS = 0x1fff, IPV4_MORE_BIT = 0x2000 };
 
 /* A first fragment may be too short for its ports; it is a fragment all the same. */
@@ -148,11 +153,24 @@ static bool view_pppoe(struct cursor *c, struct packet_view *view)
     return true;
 }
 
-/* Behind an EtherType: VLAN tags, labels, a session, then IP. A length instead of a type has its type behind an LLC and SNAP header. */
+/* Bytes between the EtherType of a tag and the next type: behind the tags of a backbone and of FabricPath lie another two addresses. 0: no tag. */
+static size_t tag_bytes(uint16_t type)
+{
+    switch (type) {
+    case ETHER_VLAN: case ETHER_QINQ: case ETHER_QINQ_OLD: return 2;
+    case ETHER_VN_TAG: return 4;
+    case ETHER_FABRIC_PATH: return 2 + 12;
+    case ETHER_PBB: return 4 + 12;
+    default: return 0;
+    }
+}
+
+/* Behind an EtherType: tags, labels, a session, then IP. A length instead of a type has its type behind an LLC and SNAP header. */
 static bool view_ether_type(struct cursor *c, uint16_t type, struct packet_view *view)
 {
-    for (int i = 0; i < PACKET_VLAN_TAGS_MAX && (type == ETHER_VLAN || type == ETHER_QINQ || type == ETHER_QINQ_OLD); i++) {
-        cursor_skip(c, 2);
+    size_t tag;
+    for (int i = 0; i < PACKET_VLAN_TAGS_MAX && (tag = tag_bytes(type)) > 0; i++) {
+        cursor_skip(c, tag);
         type = cursor_be16(c);
     }
     if (type <= ETHER_LENGTH_MAX) {
@@ -190,12 +208,50 @@ static bool view_loopback(struct cursor *c, struct packet_view *view)
     }
 }
 
+static bool view_wlan(struct cursor *c, struct packet_view *view)
+{
+    uint16_t type;
+    return wlan_payload(c, &type) && view_ether_type(c, type, view);
+}
+
+static bool view_radiotap(struct cursor *c, struct packet_view *view)
+{
+    uint8_t version = cursor_u8(c);
+    cursor_skip(c, 1);
+    uint16_t length = cursor_le16(c);
+    cursor_skip(c, length > 4 ? length - 4u : 0);
+    return version == 0 && view_wlan(c, view);
+}
+
+/* Attributes, each with its length (its own four bytes with it) and padded to a multiple of four, in the order of the writer's machine: the small byte of a type is not 0. */
+static bool view_nflog(struct cursor *c, struct packet_view *view)
+{
+    cursor_skip(c, 4);
+    while (cursor_left(c) > 0) {
+        uint16_t length = cursor_le16(c), type = cursor_le16(c);
+        if (type > 255) {
+            length = __builtin_bswap16(length);
+            type = __builtin_bswap16(type);
+        }
+        if (length < 4)
+            return false;
+        if (type == NFLOG_PAYLOAD) {
+            if (length - 4u < cursor_left(c))
+                c->size = c->at + length - 4u;
+            return view_ip(c, view);
+        }
+        cursor_skip(c, ((length + 3u) & ~3u) - 4u);
+    }
+    return false;
+}
+
 bool packet_knows_link(uint32_t link_type)
 {
     switch (link_type) {
     case PACKET_LINK_NULL: case PACKET_LINK_ETHERNET: case PACKET_LINK_PPP: case PACKET_LINK_RAW_BSD: case PACKET_LINK_RAW_OPENBSD:
     case PACKET_LINK_PPP_HDLC: case PACKET_LINK_PPP_ETHER: case PACKET_LINK_RAW: case PACKET_LINK_CISCO_HDLC: case PACKET_LINK_LOOP:
     case PACKET_LINK_LINUX_SLL: case PACKET_LINK_IPV4: case PACKET_LINK_IPV6: case PACKET_LINK_LINUX_SLL2:
+    case PACKET_LINK_WLAN: case PACKET_LINK_WLAN_RADIOTAP: case PACKET_LINK_NFLOG:
         return true;
     default:
         return false;
@@ -221,6 +277,9 @@ static bool view_link(uint32_t link_type, struct cursor *c, struct packet_view *
         cursor_skip(c, 18);
         return view_ether_type(c, type, view);
     }
+    case PACKET_LINK_WLAN: return view_wlan(c, view);
+    case PACKET_LINK_WLAN_RADIOTAP: return view_radiotap(c, view);
+    case PACKET_LINK_NFLOG: return view_nflog(c, view);
     default: return false;
     }
 }
@@ -260,14 +319,46 @@ static bool inner_geneve(struct cursor *c, struct packet_view *view)
 static bool inner_gre(struct cursor *c, struct packet_view *view)
 {
     uint16_t flags = cursor_be16(c), type = cursor_be16(c);
-    if ((flags & 7) != 0) /* version 0 alone carries packets so */
-        return false;
+    unsigned version = flags & 7;
     cursor_skip(c, (flags & 0x8000 ? 4u : 0u) + (flags & 0x2000 ? 4u : 0u) + (flags & 0x1000 ? 4u : 0u));
+    if (version == 1 && type == GRE_PPP) { /* PPTP's has an acknowledgement, too */
+        cursor_skip(c, flags & 0x0080 ? 4 : 0);
+        return view_ppp(c, view);
+    }
+    if (version != 0)
+        return false;
     if (type == ETHER_ERSPAN) {
         cursor_skip(c, flags & 0x1000 ? 8 : 0); /* type II has a header of its own, type I none */
         return view_ethernet(c, view);
     }
+    if (type == GRE_WCCP) { /* version 2 has a header of its own, version 1 none */
+        cursor_skip(c, cursor_left(c) > 0 && c->data[c->at] >> 4 == 4 ? 0 : 4);
+        return view_ipv4(c, view);
+    }
+    if (type >= GRE_ARUBA_FIRST && type <= GRE_ARUBA_LAST)
+        return view_wlan(c, view);
     return type == ETHER_TEB ? view_ethernet(c, view) : view_ether_type(c, type, view);
+}
+
+/* Packets of GTP's user plane; its tunnels have an identifier for each direction, which therefore tells nothing of the pair. */
+static bool inner_gtp(struct cursor *c, struct packet_view *view)
+{
+    uint8_t flags = cursor_u8(c), type = cursor_u8(c);
+    cursor_skip(c, 6);
+    if ((flags & 0xf0) != GTP_VERSION_1 || type != GTP_PACKET)
+        return false;
+    if (flags & GTP_OPTIONS) {
+        cursor_skip(c, 3);
+        uint8_t next = cursor_u8(c);
+        for (int i = 0; i < PACKET_EXTENSIONS_MAX && flags & GTP_EXTENSION && next != 0; i++) {
+            uint8_t length = cursor_u8(c); /* in words, with itself and the type behind it */
+            if (length == 0)
+                return false;
+            cursor_skip(c, length * 4u - 2u);
+            next = cursor_u8(c);
+        }
+    }
+    return view_ip(c, view);
 }
 
 static bool inner_udp(struct cursor *c, uint16_t port, struct packet_view *view)
@@ -276,6 +367,8 @@ static bool inner_udp(struct cursor *c, uint16_t port, struct packet_view *view)
     switch (port) {
     case PORT_VXLAN: case PORT_VXLAN_LINUX: return inner_vxlan(c, view);
     case PORT_GENEVE: return inner_geneve(c, view);
+    case PORT_GTP: return inner_gtp(c, view);
+    case PORT_GRE: return inner_gre(c, view);
     default: return false;
     }
 }

@@ -1,9 +1,9 @@
-/* Where the addresses and ports of a packet are: link header, VLAN tags, MPLS labels, PPPoE, IPv4 or IPv6 with its extension headers, TCP,
+/* Where the addresses and ports of a packet are: link header, VLAN and other tags, MPLS labels, PPPoE, IPv4 or IPv6 with its extension headers, TCP,
  * UDP or SCTP ports; and one step into a tunnel.
  *
  * Reads nothing outside the captured bytes; borrows them. Thread-safe. Source: RFC 791, 8200, 2675 (jumbograms), 4302 (AH), 7348 (VXLAN),
- * 8926 (Geneve), 2003 and 4213 (IP in IP), 2784 (GRE), 3032 (MPLS), 2516 (PPPoE), IEEE 802.1Q, draft-foschiano-erspan; link types:
- * tcpdump.org/linktypes.html. */
+ * 8926 (Geneve), 2003 and 4213 (IP in IP), 2784 (GRE), 2637 (PPTP), 8086 (GRE in UDP), 3032 (MPLS), 2516 (PPPoE), IEEE 802.1Q and 802.1ah, draft-foschiano-erspan,
+ * draft-mclaggan-wccp-v2rev1, 3GPP TS 29.281 (GTP-U); link types: tcpdump.org/linktypes.html. */
 #ifndef PACKET_PACKET_H
 #define PACKET_PACKET_H
 #include <stdbool.h>
@@ -23,10 +23,13 @@
 #define PACKET_LINK_PPP_ETHER 51u
 #define PACKET_LINK_RAW 101u
 #define PACKET_LINK_CISCO_HDLC 104u
+#define PACKET_LINK_WLAN 105u
 #define PACKET_LINK_LOOP 108u
 #define PACKET_LINK_LINUX_SLL 113u
+#define PACKET_LINK_WLAN_RADIOTAP 127u
 #define PACKET_LINK_IPV4 228u
 #define PACKET_LINK_IPV6 229u
+#define PACKET_LINK_NFLOG 239u
 #define PACKET_LINK_LINUX_SLL2 276u
 
 struct packet_view {
@@ -48,7 +51,7 @@ struct packet_view {
 bool packet_knows_link(uint32_t link_type);
 /* False: no IP packet, or its headers are cut or nonsense. */
 bool packet_parse(uint32_t link_type, const uint8_t *data, uint32_t captured, struct packet_view *ret);
-/* The IP packet inside a tunnel (VXLAN, Geneve, GRE, ERSPAN, IP in IP) that outer carries; false where it carries none. */
+/* The IP packet inside a tunnel (VXLAN, Geneve, GRE, ERSPAN, PPTP, WCCP, GTP, IP in IP) that outer carries; false where it carries none. */
 bool packet_parse_inner(const struct packet_view *outer, const uint8_t *data, struct packet_view *ret);
 /* A datagram put together from fragments: data is what lies behind its IP header (and fragment header), protocol what that begins with;
  * addresses and VNI are any fragment's. The offsets of *ret are in data. */

@@ -8,7 +8,8 @@
 
 #define TUNNELS_MAX 4096 /* each takes some bytes of header: more than a packet of 64 KiB can hold inside each other is an endless loop */
 
-static const uint32_t link_types[] = { PACKET_LINK_ETHERNET, PACKET_LINK_RAW, PACKET_LINK_NULL, PACKET_LINK_LINUX_SLL, PACKET_LINK_LINUX_SLL2, PACKET_LINK_IPV4, PACKET_LINK_IPV6, 105 };
+static const uint32_t link_types[] = { PACKET_LINK_ETHERNET, PACKET_LINK_RAW, PACKET_LINK_NULL, PACKET_LINK_LINUX_SLL, PACKET_LINK_LINUX_SLL2, PACKET_LINK_IPV4, PACKET_LINK_IPV6, PACKET_LINK_WLAN,
+    PACKET_LINK_WLAN_RADIOTAP, PACKET_LINK_NFLOG, 10 };
 
 static void check_view(const struct packet_view *view, uint32_t captured)
 {

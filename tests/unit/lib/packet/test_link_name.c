@@ -20,7 +20,7 @@ static void test_known(void **state)
     (void)state;
     char text[PACKET_LINKS_TEXT_MAX], small[8];
     packet_links_known(text, sizeof text);
-    assert_string_equal(text, "NULL, ETHERNET, PPP, PPP_HDLC, PPP_ETHER, RAW, C_HDLC, LOOP, LINUX_SLL, IPV4, IPV6, LINUX_SLL2");
+    assert_string_equal(text, "NULL, ETHERNET, PPP, PPP_HDLC, PPP_ETHER, RAW, C_HDLC, IEEE802_11, LOOP, LINUX_SLL, IEEE802_11_RADIOTAP, IPV4, IPV6, NFLOG, LINUX_SLL2");
     packet_links_known(small, sizeof small);
     assert_string_equal(small, "NULL, E");
 }

@@ -97,7 +97,7 @@ static void link_headers(void **state)
     add_udp(&b, 53);
     check_ports(276, &b, 4, 17, 53);
     struct packet_view view;
-    assert_false(packet_parse(105, b.data, b.size, &view));
+    assert_false(packet_parse(10, b.data, b.size, &view));
 }
 
 /* Some senders count Ethernet's padding as part of the packet; the session's length does not. A length that leaves out more than padding is wrong itself. */
@@ -208,6 +208,106 @@ static void tunnels_are_entered(void **state)
     assert_int_equal(inner.ip_at, 20);
 }
 
+#define WLAN_HEADER 0x88, 1, 0, 0, 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 3, 0x10, 0, 0, 0, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0
+static void add_datagram(struct bytes *b)
+{
+    add_ipv4(b, 17, 28, 0);
+    add_udp(b, 53);
+}
+
+static void wireless_and_logged_packets(void **state)
+{
+    (void)state;
+    struct bytes b = { 0 };
+    ADD(&b, WLAN_HEADER);
+    add_datagram(&b);
+    check_ports(105, &b, 4, 17, 53);
+    b = (struct bytes){ 0 };
+    ADD(&b, 0, 0, 10, 0, 0, 0, 0, 0, 1, 2, WLAN_HEADER); /* radiotap of ten bytes */
+    add_datagram(&b);
+    check_ports(127, &b, 4, 17, 53);
+    b = (struct bytes){ 0 };
+    ADD(&b, 2, 0, 0, 42, 5, 0, 10, 0, 1, 0, 0, 0, 32, 0, 9, 0); /* NFLOG: a prefix of one byte with its padding, the packet, and what is behind it */
+    add_datagram(&b);
+    ADD(&b, 8, 0, 5, 0, 0, 0, 0, 2);
+    check_ports(239, &b, 4, 17, 53);
+    struct packet_view view;
+    assert_true(packet_parse(239, b.data, b.size, &view));
+    assert_int_equal(view.end, 44);
+    b = (struct bytes){ 0 };
+    ADD(&b, 2, 0, 0, 42, 0, 32, 0, 9); /* written by a machine of the other order */
+    add_datagram(&b);
+    check_ports(239, &b, 4, 17, 53);
+    b.data[5] = 3; /* an attribute shorter than its header */
+    assert_false(packet_parse(239, b.data, b.size, &view));
+}
+
+static void switches_tags(void **state)
+{
+    (void)state;
+    struct bytes b = { 0 };
+    add_ethernet(&b);
+    ADD(&b, 0x89, 0x26, 0, 1, 0, 2, 0x81, 0, 0, 5, 8, 0); /* VN-Tag, then a VLAN's */
+    add_datagram(&b);
+    check_ports(1, &b, 4, 17, 53);
+    b = (struct bytes){ 0 };
+    add_ethernet(&b);
+    ADD(&b, 0x88, 0xe7, 0, 1, 2, 3); /* a provider's backbone */
+    add_ethernet(&b);
+    ADD(&b, 8, 0);
+    add_datagram(&b);
+    check_ports(1, &b, 4, 17, 53);
+    b = (struct bytes){ 0 };
+    add_ethernet(&b);
+    ADD(&b, 0x89, 3, 0, 1); /* FabricPath */
+    add_ethernet(&b);
+    ADD(&b, 8, 0);
+    add_datagram(&b);
+    check_ports(1, &b, 4, 17, 53);
+}
+
+/* A head of GRE, or of GTP where its port is given, before a datagram: entered or not, and cut anywhere it is refused or says the same. */
+static void check_tunnel(uint16_t port, const uint8_t *head, uint32_t size, bool entered)
+{
+    struct bytes b = { 0 };
+    struct packet_view outer, inner;
+    add_ipv4(&b, port ? 17 : 47, (uint16_t)(20 + (port ? 8 : 0) + size + 28), 0);
+    if (port)
+        add_udp(&b, port);
+    add(&b, head, size);
+    uint32_t at = b.size;
+    add_datagram(&b);
+    assert_true(packet_parse(101, b.data, b.size, &outer));
+    assert_int_equal(packet_parse_inner(&outer, b.data, &inner), entered);
+    if (entered)
+        assert_true(inner.ip_at == at && inner.destination_port == 53);
+    for (uint32_t cut = 20; cut < b.size; cut++) {
+        uint8_t *copy = malloc(cut);
+        memcpy(copy, b.data, cut);
+        if (packet_parse(101, copy, cut, &outer) && packet_parse_inner(&outer, copy, &inner))
+            assert_true(entered && inner.ip_at == at && inner.end <= cut);
+        free(copy);
+    }
+}
+#define CHECK_TUNNEL(port, entered, ...) do { static const uint8_t head[] = { __VA_ARGS__ }; check_tunnel(port, head, sizeof head, entered); } while (0)
+
+static void more_tunnels_are_entered(void **state)
+{
+    (void)state;
+    CHECK_TUNNEL(4754, true, 0, 0, 8, 0);
+    CHECK_TUNNEL(0, true, 0, 0, 0x82, 0, WLAN_HEADER);
+    CHECK_TUNNEL(0, true, 0, 0, 0x88, 0x3e, 5, 0x59, 0, 0x48); /* WCCP */
+    CHECK_TUNNEL(0, true, 0, 0, 0x88, 0x3e);
+    CHECK_TUNNEL(0, true, 0x30, 0x81, 0x88, 0x0b, 0, 30, 0, 1, 0, 0, 0, 7, 0, 0, 0, 6, 0xff, 3, 0, 0x21); /* PPTP: key, number, acknowledgement */
+    CHECK_TUNNEL(0, true, 0x30, 1, 0x88, 0x0b, 0, 30, 0, 1, 0, 0, 0, 7, 0, 0x21);
+    CHECK_TUNNEL(0, false, 0, 2, 8, 0);
+    CHECK_TUNNEL(2152, true, 0x30, 255, 0, 28, 0, 0, 0, 1);
+    CHECK_TUNNEL(2152, true, 0x34, 255, 0, 40, 0, 0, 0, 1, 0, 0, 0, 0x85, 1, 0, 9, 0xc0, 1, 0, 0, 0); /* two extension headers */
+    CHECK_TUNNEL(2152, true, 0x32, 255, 0, 32, 0, 0, 0, 1, 0, 7, 0, 0);
+    CHECK_TUNNEL(2152, false, 0x34, 255, 0, 40, 0, 0, 0, 1, 0, 0, 0, 0x85, 0, 0, 0, 0); /* one without a length */
+    CHECK_TUNNEL(2152, false, 0x30, 26, 0, 28, 0, 0, 0, 1); /* an error indication */
+}
+
 static void nonsense_is_refused(void **state)
 {
     (void)state;
@@ -226,7 +326,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_packets), cmocka_unit_test(link_headers), cmocka_unit_test(session_length_ends_the_packet), cmocka_unit_test(tags_and_extension_headers), cmocka_unit_test(fragments_and_super_packets),
-        cmocka_unit_test(tunnels_are_entered), cmocka_unit_test(nonsense_is_refused),
+        cmocka_unit_test(tunnels_are_entered), cmocka_unit_test(more_tunnels_are_entered),
+        cmocka_unit_test(wireless_and_logged_packets), cmocka_unit_test(switches_tags), cmocka_unit_test(nonsense_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

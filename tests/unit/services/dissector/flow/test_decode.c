@@ -119,7 +119,7 @@ static void every_link_type(void **state)
         check(heads[i].link_type, &b, "seven b");
     }
     tcp_ipv4("x");
-    struct input_packet packet = packet_of(105, &b);
+    struct input_packet packet = packet_of(10, &b);
     struct shard_packet found;
     assert_false(decode_once(&packet, &found));
 }
