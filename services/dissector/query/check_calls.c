@@ -172,12 +172,14 @@ static int check_pattern(struct checker *c, const struct node *n)
 {
     struct pattern *pattern;
     char why[PATTERN_ERROR_TEXT_MAX];
-    size_t at;
+    size_t at, character = 1;
     if (n->kind != NODE_LITERAL)
         return 0;
     int r = pattern_compile(n->text, n->size, &pattern, &at, why);
+    for (size_t i = 0; r == -EINVAL && i < at && i < n->size; i++)
+        character += (n->text[i] & 0xc0) != 0x80;
     if (r == -EINVAL)
-        return CHECK_FAIL(c, n->start, "this pattern is wrong at its character %zu: %s", at + 1, why);
+        return CHECK_FAIL(c, n->start, "this pattern is wrong at its character %zu: %s", character, why);
     if (r == 0)
         pattern_free(pattern);
     return r;

@@ -169,6 +169,9 @@ static void a_column_counts_characters(void **state)
     (void)state;
     assert_int_equal(query_check(NULL, "summary == \"\xc3\xa9\xe2\x82\xac\" &&\n  nothing_here", &error), -EINVAL);
     assert_int_equal(error.column, 22);
+    assert_int_equal(query_check(NULL, "summary.matches(r\"\xc3\xa9\xe2\x82\xac\\1\")", &error), -EINVAL);
+    assert_int_equal(error.column, 17);
+    assert_non_null(strstr(error.text, "character 3:"));
 }
 
 static void durations_and_times(void **state)
