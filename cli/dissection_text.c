@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/output.h"
+#include "jobs/announce.h"
+#include "mem/cleanup.h"
 #include "units/units.h"
 
 void dissection_print(const Tapeloop__V1__DissectEvent *event, FILE *out)
@@ -37,7 +39,10 @@ void dissection_print_manifest(const Tapeloop__V1__DissectManifest *manifest, FI
         for (size_t i = 0; i < request->n_protocols; i++)
             fprintf(out, "%s%s", i ? ", " : "", request->protocols[i]);
         fprintf(out, "%s\n  redacted     %s\n", request->n_protocols ? "" : "all", request->redact);
-        if (*request->where)
-            fprintf(out, "  where        %s\n", request->where);
+        mem_auto_free char *where = strdup(request->where); /* as somebody wrote it */
+        if (where && *where) {
+            text_make_plain(where);
+            fprintf(out, "  where        %s\n", where);
+        }
     }
 }
