@@ -73,10 +73,16 @@ static void run_files(struct live *live, const Tapeloop__V1__CallsQuery *query, 
 {
     MEM_CLEANUP(groups_free_p) struct groups *groups = NULL;
     struct page page = { .rows = { .reply = reply, .may_be_gone = true /* the oldest make room at any time */ }, .limit = query->limit ? query->limit : QUERY_LIMIT_USUAL };
+    struct shelf_status shelf;
     char cursor[64];
     uint32_t number;
     if (!read_cursor(query->cursor, &page.file, &page.entry)) {
         answer_fail(&reply->base, "invalid", "cursor: '%.64s' is none that an answer gave", query->cursor);
+        return;
+    }
+    shelf_status(live_shelf(live), &shelf);
+    if (page.file > shelf.last + 1) { /* numbers began anew: none would come for a long time */
+        answer_fail(&reply->base, "invalid", "cursor: '%.64s' is of live databases that are gone: begin without one", query->cursor);
         return;
     }
     if (!is_groupable(query, reply) || !rows_request(query, page.path, &page.request, &reply->base))

@@ -57,6 +57,12 @@ bool shelf_find(struct shelf *shelf, uint32_t from, uint32_t *ret_number, char p
     return true;
 }
 
+void shelf_status(struct shelf *shelf, struct shelf_status *ret)
+{
+    (void)shelf;
+    *ret = (struct shelf_status){ .first = fake.files ? 1 : 0, .last = fake.files, .files = fake.files };
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -171,6 +177,20 @@ static void files_may_go_meanwhile(void **state)
     check(NULL, 7, "2.2", 5, 5, "4.0");
 }
 
+/* The folder was emptied, and numbers begin anew: to wait for those of the cursor would be to miss all that comes until then. */
+static void a_cursor_of_what_is_gone_is_refused(void **state)
+{
+    (void)state;
+    check(NULL, 7, "4.0", 0, 0, "4.0");
+    Tapeloop__V1__CallsReply *reply = ask_for(NULL, NULL, 7, "5.0", 0);
+    assert_non_null(reply->error);
+    assert_string_equal(reply->error->code, "invalid");
+    wire_free(reply);
+    fake.files = 0;
+    check(NULL, 7, "", 0, 0, "0.0");
+    check(NULL, 7, "1.0", 0, 0, "1.0");
+}
+
 /* Three entries, the middle one all quotes, which double twice: the others can be had, and so can it without its bodies. */
 static void make_large(void)
 {
@@ -223,6 +243,7 @@ static void an_entry_larger_than_a_message(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test_setup(pages_go_on, reset), cmocka_unit_test_setup(groups_that_are_whole_have_no_cursor, reset), cmocka_unit_test_setup(groups_of_a_part_have_one, reset),
-                                        cmocka_unit_test_setup(files_may_go_meanwhile, reset), cmocka_unit_test_setup(an_entry_larger_than_a_message, reset) };
+                                        cmocka_unit_test_setup(files_may_go_meanwhile, reset), cmocka_unit_test_setup(an_entry_larger_than_a_message, reset),
+                                        cmocka_unit_test_setup(a_cursor_of_what_is_gone_is_refused, reset) };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
