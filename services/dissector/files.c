@@ -12,6 +12,7 @@
 #include "units/units.h"
 
 #define QUIET_NS (2 * UNITS_NS_PER_S)       /* what is done by then needs no progress */
+#define FEW_WORKERS 4u
 #define DRAW_NS (UNITS_NS_PER_S / 5)
 #define LINE_NS (10 * UNITS_NS_PER_S)       /* between lines in a log */
 
@@ -60,12 +61,15 @@ static int run_plan(const struct dissector_options *o, const struct selection *f
     struct stage_progress progress = { advance, w };
     struct direct_options direct = { .plan = plan, .work_folder = o->work_folder, .memory = o->memory, .format = dissector_formats[o->format], .output_path = o->output, .protocols = o->protocols.values,
                                      .protocols_count = (uint32_t)o->protocols.count, .where = o->where, .fields = fields, .stream = o->stream, .redact = (enum redact_level)o->redact, .limits = { .entries = o->limit }, .problem = problem, .context = w };
+    uint32_t workers = (uint32_t)o->workers;
     bool windows = false; /* of their own: the stages know one for all */
     for (uint32_t i = 0; i < plan->count; i++)
         windows = windows || plan->inputs[i].from_ns != plan->from_ns || plan->inputs[i].to_ns != plan->to_ns;
-    if (o->workers == 1 || windows || o->stream)
+    direct.workers = workers;
+    /* Through files everything is written down and read again, half as much work more; but no input is read by several, which more workers gain from where there are inputs for them. */
+    if (workers <= FEW_WORKERS || plan->count < workers || windows || o->stream)
         return direct_run(&direct, &progress, result, error);
-    return local_run(&direct, (uint32_t)o->workers, &progress, result, error);
+    return local_run(&direct, workers, &progress, result, error);
 }
 
 static uint64_t counted(const struct stage_result *result, const char *name)

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Real captures, and each of them with packets missing, swapped, doubled and cut to 64 bytes: the dissector ends by itself and well (0, or 3 where a capture is not whole), says nothing of a sanitizer, and writes lines of JSON.
-# The same bytes in, the same rows out: 1, 2 and 5 workers say the same.
+# The same bytes in, the same rows out: 1, 2 and 5 workers say the same, and so do the stages through files, as the work queue deals them out.
 #   TAPELOOP_CORPUS   folder of captures (../shared/corpus beside the checkout)
 #   SEED              of what happens to the captures (1)
 #   JOBS              captures looked at together (the number of cores)
@@ -14,9 +14,11 @@ LIMIT_S=60 # for one capture; a quiet machine takes a fraction of a second
 strict=$ROOT/build/gcc-address-undefined/bin/dissector
 dissector=$BIN/dissector
 [ "$FULL" = 1 ] && [ -x "$strict" ] && dissector=$strict
-need_built "$dissector" "$TOOLS/mangle"
+stages=$TOOLS/dissect_stages
+[ "$dissector" = "$strict" ] && stages=$ROOT/build/gcc-address-undefined/tests/tools/dissect_stages
+need_built "$dissector" "$TOOLS/mangle" "$stages"
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/tapeloop-$TEST.XXXXXX")
-cp "$dissector" "$WORK/dissector"
+cp "$dissector" "$stages" "$WORK"
 export ASAN_OPTIONS=abort_on_error=1:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 
 # A line for each thing that is wrong.
@@ -38,6 +40,11 @@ check() { # FILE
     at=$WORK/$BASHPID
     for workers in 1 2 5; do run "$name --workers $workers" "$file" "$at.out.$workers" --workers $workers; done
     cmp -s "$at.out.1" "$at.out.2" && cmp -s "$at.out.1" "$at.out.5" || echo "$name: 1, 2 and 5 workers do not say the same"
+    if timeout --kill-after=5 $LIMIT_S "$WORK/dissect_stages" --ndjson "$at.out.stages" 3 "$WORK" "$file" 2>"$at.out.stages.error"; then
+        cmp -s "$at.out.1" "$at.out.stages" || echo "$name: the stages do not say the same"
+    elif [ -s "$at.out.1" ] || grep -qE 'Sanitizer|runtime error' "$at.out.stages.error"; then
+        echo "$name: the stages ended with an error: $(head -n 3 "$at.out.stages.error")"
+    fi
     jq -e . <"$at.out.1" >"$at.json" 2>&1 || [ ! -s "$at.out.1" ] || echo "$name: not lines of JSON"
     if "$TOOLS/mangle" "$SEED" "$file" "$at" 2>"$at.mangle"; then
         for variant in drop swap double short; do run "$name, $variant" "$at.$variant" "$at.out"; done

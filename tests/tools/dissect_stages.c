@@ -1,5 +1,6 @@
-/* The stages of a dissection as the work queue deals them out, by N threads of this process, each stage timed: usage: dissect_stages WORKERS FOLDER FILE...
- * Prints a line each: map+reduce SECONDS ITEMS, finalise SECONDS ENTRIES. The database is written into the folder and removed. */
+/* The stages of a dissection as the work queue deals them out, by N threads of this process: usage: dissect_stages WORKERS FOLDER FILE...
+ * Each is timed, with HTTP alone, into a database in the folder that is removed; prints a line each: map+reduce SECONDS ITEMS, finalise SECONDS ENTRIES.
+ * Or dissect_stages --ndjson OUTPUT WORKERS FOLDER FILE...: all protocols, and what comes out stays; nothing is printed. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -60,11 +61,14 @@ int main(int argc, char **argv)
 {
     static const char *const protocols[] = { "HTTP" };
     char error[STAGE_ERROR_TEXT_MAX] = "", folder[4096], output[4200], command[4300];
+    const char *lines = argc > 3 && strcmp(argv[1], "--ndjson") == 0 ? argv[2] : NULL;
+    argc -= lines ? 2 : 0;
+    argv += lines ? 2 : 0;
     unsigned workers = argc > 3 ? (unsigned)strtoul(argv[1], NULL, 10) : 0;
     struct input_plan *plan = NULL;
     static struct stage_result result;
     if (workers < 1 || workers > WORKERS_MAX) {
-        fprintf(stderr, "dissect_stages: usage: dissect_stages WORKERS FOLDER FILE...\n");
+        fprintf(stderr, "dissect_stages: usage: dissect_stages [--ndjson OUTPUT] WORKERS FOLDER FILE...\n");
         return 2;
     }
     snprintf(folder, sizeof folder, "%s/stages.XXXXXX", argv[2]);
@@ -78,15 +82,17 @@ int main(int argc, char **argv)
         return 1;
     for (uint32_t i = 0; i < plan->count; i++)
         inputs[i] = (struct stage_input){ .path = plan->inputs[i].path, .segment_id = plan->inputs[i].segment_id, .node = plan->inputs[i].node, .previous = plan->inputs[i].previous };
-    job = (struct stage_job){ .snapshot_folder = "", .work_folder = folder, .output_path = output, .writer = "f", .format = "sqlite", .inputs = inputs, .inputs_count = plan->count, .nodes = plan->nodes,
-                              .nodes_count = plan->nodes_count, .protocols = protocols, .protocols_count = 1, .where = "", .redact = REDACT_ON };
+    job = (struct stage_job){ .snapshot_folder = "", .work_folder = folder, .output_path = lines ? lines : output, .writer = "f", .format = lines ? "ndjson" : "sqlite", .inputs = inputs, .inputs_count = plan->count, .nodes = plan->nodes,
+                              .nodes_count = plan->nodes_count, .protocols = protocols, .protocols_count = lines ? 0 : 1, .where = "", .redact = REDACT_ON };
     int64_t begun = units_now_mono_ns();
     run(MAP, plan->count, workers);
     run(REDUCE, GROUPS, workers);
-    printf("map+reduce %.3f %u\n", seconds_since(begun), plan->count + GROUPS);
+    if (!lines)
+        printf("map+reduce %.3f %u\n", seconds_since(begun), plan->count + GROUPS);
     begun = units_now_mono_ns();
     int r = stage_finalise(&job, NULL, &result, error);
-    printf("finalise %.3f %lu\n", seconds_since(begun), (unsigned long)result.entries);
+    if (!lines)
+        printf("finalise %.3f %lu\n", seconds_since(begun), (unsigned long)result.entries);
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
     if (r < 0 || system(command) != 0) {
         fprintf(stderr, "dissect_stages: %s\n", error);

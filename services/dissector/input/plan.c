@@ -8,6 +8,15 @@
 #include "mem/cleanup.h"
 #include "services/dissector/input/plan_build.h"
 
+bool input_plan_is_files(const struct input_plan *plan)
+{
+    struct stat st;
+    for (uint32_t i = 0; i < plan->count; i++)
+        if (strcmp(plan->inputs[i].path, "-") == 0 || (stat(plan->inputs[i].path, &st) == 0 && !S_ISREG(st.st_mode)))
+            return false;
+    return true;
+}
+
 void input_plan_free(struct input_plan *plan)
 {
     if (!plan)

@@ -38,6 +38,8 @@ struct input_plan {
 };
 /* names: as the command line has them. -EINVAL (no input, too many), -EBADMSG (a manifest or an index is none), -ENOMEM, -errno of the files, with a sentence in error (INPUT_ERROR_TEXT_MAX). */
 int input_plan_new(const char *const *names, size_t count, struct input_plan **ret, char *error);
+/* Whether everything is regular files, which can be read again, or by several at once; pipes and standard input cannot. */
+bool input_plan_is_files(const struct input_plan *plan);
 /* NULL is fine. */
 void input_plan_free(struct input_plan *plan);
 static inline void input_plan_free_p(struct input_plan **plan) { input_plan_free(*plan); }

@@ -17,6 +17,14 @@ void counts_add(struct stage_result *counts, const char *name, uint64_t value)
     counts->counters[i].value += value;
 }
 
+void counts_add_all(struct stage_result *counts, const struct stage_result *more)
+{
+    counts->packets += more->packets;
+    counts->bytes += more->bytes;
+    for (uint32_t i = 0; i < more->counters_count; i++)
+        counts_add(counts, more->counters[i].name, more->counters[i].value);
+}
+
 void counts_add_shard(struct stage_result *counts, const struct shard_counters *c)
 {
     counts_add(counts, "tcp_udp_packets", c->packets);

@@ -8,6 +8,8 @@
 
 /* Adds to the counter of this name, which it makes where there is none. */
 void counts_add(struct stage_result *counts, const char *name, uint64_t value);
+/* Everything that `more` has counted: its counters, packets and bytes. */
+void counts_add_all(struct stage_result *counts, const struct stage_result *more);
 void counts_add_shard(struct stage_result *counts, const struct shard_counters *shard);
 void counts_add_input(struct stage_result *counts, const struct input_counters *input);
 void counts_add_decode(struct stage_result *counts, const struct decode_counters *decode);

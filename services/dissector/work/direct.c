@@ -1,20 +1,15 @@
 #include "services/dissector/work/direct.h"
 #include <errno.h>
-#include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "mem/cleanup.h"
-#include "services/dissector/input/merge.h"
-#include "services/dissector/work/await.h"
+#include "services/dissector/work/collect.h"
 #include "services/dissector/work/counts.h"
-#include "services/dissector/work/engines.h"
-#include "services/dissector/work/finalise.h"
 #include "services/dissector/work/job.h"
 
-#define ADVANCE_EVERY 256u              /* batches between two looks at whether to stop: some ten thousand packets */
-
-struct direct { const struct direct_options *options; struct finaliser *stream; const struct stage_progress *progress; int failed; bool stopped; struct decoder *decoder; struct input_merge *merge; struct engines *engines; struct shard_packet decoded[INPUT_BATCH_MAX]; };
+#define READING 500u                    /* thousandths of the way until everything is read; the rest is its output's */
 
 static int fail(char *error, int e, const char *what)
 {
@@ -23,106 +18,95 @@ static int fail(char *error, int e, const char *what)
     return e;
 }
 
-/* All decoded, then all to the engines, which see what comes. A datagram put together from fragments is the decoder's until the next one is: it goes at once, behind those before it. */
-static int take_batch(struct direct *d, const struct input_packet *packets, uint32_t n)
+/* One of those that read; `counts` are its own. */
+struct share {
+    struct collect_options options;
+    struct crowd_member member;
+    struct run_writer *run;
+    struct stage_result *counts;
+    struct input_names *names;
+    pthread_t thread;
+    bool started;
+    int result;
+};
+
+static void *run_share(void *context)
 {
-    uint32_t count = 0;
-    int r = 0;
-    for (uint32_t i = 0; i < n && r == 0; i++) {
-        struct shard_packet *packet = &d->decoded[count];
-        if (!decode_packet(d->decoder, &packets[i], packet))
-            continue;
-        count++;
-        bool own = (uintptr_t)packet->data - (uintptr_t)packets[i].data > packets[i].captured;
-        if (own) {
-            r = engines_packets(d->engines, d->decoded, count);
-            count = 0;
-        }
+    struct share *s = context;
+    s->result = collect(&s->options, &s->member, &s->run, s->counts, s->names);
+    if (s->result < 0)
+        crowd_stop(s->member.crowd);
+    else
+        (void)crowd_share_done(&s->member);
+    return NULL;
+}
+
+static int make_shares(struct share *shares, uint32_t count, const struct direct_options *o, const struct shard_options *shard, struct finaliser *stream, struct crowd *crowd, struct input_names *names)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t first = STAGE_SHARDS * i / count;
+        shares[i] = (struct share){ .options = { .direct = o, .shard = shard, .first_shard = first, .shards = STAGE_SHARDS * (i + 1) / count - first, .stream = stream, .tells = i == 0,
+                                                 .memory = (o->memory ? o->memory : RUN_MEMORY_DEFAULT) / count }, .names = names };
+        crowd_join(crowd, &shares[i].member);
+        if (!(shares[i].counts = calloc(1, sizeof *shares[i].counts)))
+            return -ENOMEM;
     }
-    return r < 0 ? r : engines_packets(d->engines, d->decoded, count);
-}
-
-/* Before a pipe's packets are waited for; a stream's reader first gets what there is. False: it shall end here. */
-static bool await_packets(void *context, int fd)
-{
-    struct direct *d = context;
-    struct pollfd input = { .fd = fd, .events = POLLIN };
-    if (poll(&input, 1, 0) != 0)
-        return true;
-    if (d->stream)
-        d->failed = finalise_stream_flush(d->stream);
-    if (d->failed == 0)
-        d->stopped = !await_input(fd, d->progress);
-    return d->failed == 0 && !d->stopped;
-}
-
-/* That a stopped pipe ends inside a packet is no fault of its. */
-static void tell_problem(void *context, uint32_t input, const char *sentence)
-{
-    const struct direct *d = context;
-    if (!d->stopped && d->options->problem)
-        d->options->problem(d->options->context, input, sentence);
-}
-
-static int read_all(struct direct *d)
-{
-    uint64_t total = 0, batches = 0;
-    for (uint32_t i = 0; i < d->options->plan->count; i++)
-        total += d->options->plan->inputs[i].bytes;
-    for (;;) {
-        const struct input_packet *packets;
-        int n = input_merge_next(d->merge, INPUT_BATCH_MAX, &packets);
-        if (n <= 0 || d->failed)
-            return d->failed ? d->failed : n < 0 ? n : d->stopped && !d->stream ? -ECANCELED : 0;
-        int r = take_batch(d, packets, (uint32_t)n);
-        if (r != 0)
-            return r < 0 ? r : 0; /* a stream that has all it wants */
-        if (++batches % ADVANCE_EVERY == 0 && !stage_advance(d->progress, input_merge_position(d->merge), total))
-            return d->stream ? 0 : -ECANCELED;
-    }
-}
-
-static int take_entry(void *context, const struct record *record)
-{
-    return finalise_stream_take(((struct direct *)context)->stream, record);
-}
-
-static int take_view(void *context, uint32_t number, const struct view *view)
-{
-    (void)context;
-    (void)number;
-    (void)view;
     return 0;
 }
 
-/* Inputs into one sorted run, or into the stream. */
-static int collect(const struct direct_options *o, const struct shard_options *shard_options, struct finaliser *stream, const struct stage_progress *progress, struct run_writer **ret, struct stage_result *counts,
-                   struct input_names *names)
+/* The first share is this thread's, and those for which there is no thread to be had. */
+static void run_shares(struct share *shares, uint32_t count)
 {
-    struct direct d = { .options = o, .stream = stream, .progress = progress };
-    struct shard_sink sink = { take_entry, take_view, &d };
-    int r = decoder_new(&d.decoder);
-    if (r == 0)
-        r = input_merge_new(o->plan, tell_problem, &d, &d.merge);
-    if (r == 0)
-        input_merge_on_wait(d.merge, await_packets, &d);
-    if (r == 0)
-        r = engines_new(0, SHARDS, shard_options, stream ? &sink : NULL, o->work_folder, o->memory ? o->memory : RUN_MEMORY_DEFAULT, &d.engines);
-    if (r == 0)
-        r = read_all(&d);
-    if (r == 0)
-        r = engines_finish(d.engines, ret, counts);
-    if (r == 0) {
-        counts_add_input(counts, input_merge_counters(d.merge));
-        counts_add_decode(counts, decoder_counters(d.decoder));
-        counts_add_fragments(counts, fragments_counters(decoder_fragments(d.decoder)));
-        counts_add(counts, "fragments_dropped", 0); /* the map stage may */
-        r = input_names_add_all(names, input_merge_names(d.merge));
-    }
-    engines_free(d.engines);
-    input_merge_free(d.merge);
-    decoder_free(d.decoder);
+    for (uint32_t i = 1; i < count; i++)
+        shares[i].started = pthread_create(&shares[i].thread, NULL, run_share, &shares[i]) == 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (!shares[i].started)
+            (void)run_share(&shares[i]);
+    for (uint32_t i = 1; i < count; i++)
+        if (shares[i].started)
+            pthread_join(shares[i].thread, NULL);
+}
+
+/* What went wrong first: those that were told to stop because of it only say that they were. */
+static int result_of(const struct share *shares, uint32_t count)
+{
+    int r = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (shares[i].result < 0 && (r == 0 || r == -ECANCELED))
+            r = shares[i].result;
     return r;
+}
+
+/* Inputs into sorted runs, a reader for each share, or into the stream. */
+static int read_inputs(const struct direct_options *o, uint32_t workers, const struct shard_options *shard, struct finaliser *stream, const struct stage_progress *progress, struct run_reader **readers,
+                       struct stage_result *counts, struct input_names *names)
+{
+    struct share shares[DIRECT_WORKERS_MAX] = { 0 };
+    struct progress_part reading;
+    struct crowd crowd;
+    progress_part_make(progress, 0, READING, &reading);
+    crowd_make(&reading.progress, workers, &crowd);
+    int r = make_shares(shares, workers, o, shard, stream, &crowd, names);
+    if (r == 0) {
+        run_shares(shares, workers);
+        r = result_of(shares, workers);
+    }
+    for (uint32_t i = 0; i < workers; i++) {
+        if (r == 0)
+            counts_add_all(counts, shares[i].counts);
+        if (r == 0 && !stream) {
+            r = run_writer_read(shares[i].run, &readers[i]);
+            shares[i].run = NULL;
+        }
+        run_writer_free(shares[i].run);
+        free(shares[i].counts);
+    }
+    return r;
+}
+
+static uint32_t workers_for(const struct direct_options *o)
+{
+    return o->workers <= 1 || o->stream || !input_plan_is_files(o->plan) ? 1 : o->workers < DIRECT_WORKERS_MAX ? o->workers : DIRECT_WORKERS_MAX;
 }
 
 int direct_run(const struct direct_options *o, const struct stage_progress *progress, struct stage_result *ret, char *error)
@@ -146,23 +130,23 @@ int direct_run(const struct direct_options *o, const struct stage_progress *prog
     struct finalise_options finalise = { .driver = driver, .path = o->output_path, .where = o->where, .nodes = o->plan->nodes, .nodes_count = o->plan->nodes_count, .inputs = inputs, .inputs_count = o->plan->count,
                                          .fields = o->fields, .entries_max = o->limits.entries, .fill = &fill, .names = &names };
     struct finaliser *stream = NULL;
-    struct run_writer *run = NULL;
-    struct run_reader *reader = NULL;
+    struct run_reader *readers[DIRECT_WORKERS_MAX] = { 0 };
+    uint32_t workers = workers_for(o);
     r = o->stream ? finalise_stream_new(&finalise, error, &stream) : 0;
     if (r == 0)
-        r = collect(o, &shard_options, stream, progress, &run, counts, &names);
-    if (r == 0 && !stream)
-        r = run_writer_read(run, &reader);
-    else
-        run_writer_free(run);
+        r = read_inputs(o, workers, &shard_options, stream, progress, readers, counts, &names);
     finalise.counters = counts->counters;
     finalise.counters_count = counts->counters_count;
     if (stream)
         r = finalise_stream_end(stream, r, counts);
+    for (uint32_t i = 0; i < workers && r < 0; i++)
+        run_close(readers[i]);
     if (r < 0)
         return r == -ECANCELED ? r : fail(error, r, "cannot dissect the input");
+    struct progress_part writing;
+    progress_part_make(progress, READING, 1000, &writing);
     if (!stream)
-        r = finalise_runs(&reader, 1, &finalise, progress, counts, error);
+        r = finalise_runs(readers, workers, &finalise, &writing.progress, counts, error);
     if (r == 0)
         *ret = *counts;
     return r;

@@ -1,13 +1,17 @@
-/* All stages at once, in one thread and without files between: what a single worker does with captures at hand. The rows are those that map, reduce and finalise give. */
+/* All stages at once, without files between: what one worker, or a few, do with captures at hand. Each of several reads everything and dissects its share of the shards, so what all do alike is all that is done more than once.
+ * The rows are those that map, reduce and finalise give. */
 #ifndef DISSECTOR_WORK_DIRECT_H
 #define DISSECTOR_WORK_DIRECT_H
 #include "services/dissector/input/plan.h"
 #include "services/dissector/work/stages.h"
 
+#define DIRECT_WORKERS_MAX 8u           /* beyond it reading is most of what each does */
+
 struct direct_options {
     const struct input_plan *plan;
     const char *work_folder;            /* for what does not fit into memory */
-    uint64_t memory;                    /* of entries; 0: RUN_MEMORY_DEFAULT */
+    uint32_t workers;                   /* threads, DIRECT_WORKERS_MAX at most; 0: one. A stream, and what can be read once only, are always one's */
+    uint64_t memory;                    /* of entries, of all workers; 0: RUN_MEMORY_DEFAULT */
     const char *format, *output_path;   /* "-": standard output */
     const char *const *protocols; uint32_t protocols_count;
     const char *where;
@@ -18,6 +22,6 @@ struct direct_options {
     void (*problem)(void *context, uint32_t input, const char *sentence); /* an input that is not whole; may be NULL */
     void *context;
 };
-/* progress counts bytes of the inputs, then entries. As stage_finalise. */
+/* As stage_finalise. progress and problem are called by any of the threads, one at a time. */
 int direct_run(const struct direct_options *options, const struct stage_progress *progress, struct stage_result *ret, char *error);
 #endif

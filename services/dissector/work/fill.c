@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "services/dissector/engine/filling.h"
 #include "services/dissector/flow/decode.h"
 #include "services/dissector/input/merge.h"
@@ -28,15 +27,6 @@ struct fill {
     struct decoder *decoder;
     struct input_merge *merge;
 };
-
-static bool can_be_read_again(const struct input_plan *plan)
-{
-    struct stat st;
-    for (uint32_t i = 0; i < plan->count; i++)
-        if (strcmp(plan->inputs[i].path, "-") == 0 || (stat(plan->inputs[i].path, &st) == 0 && !S_ISREG(st.st_mode)))
-            return false;
-    return true;
-}
 
 static uint32_t bucket_of(const struct fill *f, uint64_t hash, uint64_t point)
 {
@@ -251,7 +241,7 @@ int fill_gaps(struct views *views, const struct fill_options *o, const struct st
     struct run_reader *reader = NULL;
     if (f.left == 0)
         return 0;
-    if (!can_be_read_again(o->plan)) {
+    if (!input_plan_is_files(o->plan)) {
         counts->unread += f.left;
         return 0;
     }

@@ -6,15 +6,16 @@
 #include "mem/cleanup.h"
 #include "services/dissector/protocols/connection_fields.h"
 #include "services/dissector/work/peers.h"
+#include "services/dissector/work/progress.h"
 #include "services/dissector/work/views.h"
 #include "services/dissector/work/where.h"
 
 #define ADVANCE_EVERY 8192u             /* entries between two looks at whether to stop */
+#define FILLED 500u                     /* thousandths of the way until gaps are filled, where there are some: all inputs are read again */
 #define FLUSH_EVERY 65536u              /* entries of a stream between two looks at what may be forgotten */
 
 struct finaliser {
     const struct finalise_options *options;
-    const struct stage_progress *progress;
     struct run_merge *merge;
     struct views *views;
     struct peers *peers;
@@ -22,6 +23,7 @@ struct finaliser {
     void *output;
     int dns;                            /* protocol_number of DNS; -1: there is none, or nobody wants names */
     uint64_t seen, total, entries, connections, over_limit;
+    struct progress_part writing;       /* what is left of the way behind the filling */
     struct fill_counts filled;
     uint8_t *marked; uint32_t marked_room; /* a record that had to be changed */
     char *error;
@@ -134,12 +136,12 @@ static int take_record(struct finaliser *f, const struct record *r)
     return take_told(f, r, views_connection(f->views, r));
 }
 
-static int take_all(struct finaliser *f, const struct stage_progress *progress)
+static int take_all(struct finaliser *f)
 {
     const struct record *record;
     int r;
     while ((r = run_merge_next(f->merge, &record)) == 1) {
-        if (++f->seen % ADVANCE_EVERY == 0 && !stage_advance(progress, f->seen, f->total))
+        if (++f->seen % ADVANCE_EVERY == 0 && !stage_advance(&f->writing.progress, f->seen, f->total))
             return -ECANCELED;
         r = take_record(f, record);
         if (r < 0)
@@ -155,9 +157,13 @@ static int take_all(struct finaliser *f, const struct stage_progress *progress)
 /* Views decided and gaps filled: all readers, with one more where that gave entries. */
 static int gather(struct finaliser *f, struct run_reader **readers, size_t *count, const struct stage_progress *progress)
 {
+    struct progress_part filling;
     int r = decide_views(f, readers, *count);
-    if (r == 0 && f->options->fill)
-        r = fill_gaps(f->views, f->options->fill, progress, &f->filled, &readers[*count]);
+    bool fills = r == 0 && f->options->fill && views_fillings(f->views) > 0;
+    progress_part_make(progress, 0, FILLED, &filling);
+    progress_part_make(progress, fills ? FILLED : 0, 1000, &f->writing);
+    if (fills)
+        r = fill_gaps(f->views, f->options->fill, &filling.progress, &f->filled, &readers[*count]);
     if (r == 0 && readers[*count]) {
         f->total += run_records(readers[*count]);
         (*count)++;
@@ -169,7 +175,7 @@ static int gather(struct finaliser *f, struct run_reader **readers, size_t *coun
 static bool output_advances(void *context)
 {
     const struct finaliser *f = context;
-    return stage_advance(f->progress, f->seen, f->total);
+    return stage_advance(&f->writing.progress, f->seen, f->total);
 }
 
 static int open_output(struct finaliser *f)
@@ -240,12 +246,12 @@ static int dns_number(const struct finalise_options *options)
 
 int finalise_runs(struct run_reader **readers, size_t count, const struct finalise_options *options, const struct stage_progress *progress, struct stage_result *ret, char *error)
 {
-    struct finaliser f = { .options = options, .progress = progress, .error = error };
+    struct finaliser f = { .options = options, .error = error };
     error[0] = '\0';
     f.dns = dns_number(options);
     int r = open_all(&f, readers, count, progress);
     if (r == 0)
-        r = take_all(&f, progress);
+        r = take_all(&f);
     if (r == 0)
         r = close_output(&f);
     if (r < 0) {

@@ -9,10 +9,14 @@
 #include <string.h>
 #include <unistd.h>
 #include "mem/cleanup.h"
+#include "services/dissector/work/progress.h"
 #include "services/dissector/work/run.h"
 
 #define LOCAL_WORKERS_MAX 64u
 #define GROUPS_OF_A_WORKER 4u           /* shards differ in weight: several groups for each worker even that out */
+
+#define MAPPED 300u                     /* thousandths of the way until all is mapped, ... */
+#define REDUCED 600u                    /* ... and reduced */
 
 enum local_stage { LOCAL_MAP, LOCAL_REDUCE };
 struct local {
@@ -20,64 +24,60 @@ struct local {
     struct stage_job job;
     enum local_stage stage;
     uint32_t items, shards_of_group;
-    _Atomic uint32_t next, done;
+    _Atomic uint32_t next;
     atomic_int failed;
-    pthread_mutex_t lock;               /* error, progress and problems come from several threads */
-    const struct stage_progress *progress;
+    struct crowd crowd;                 /* its lock is that of error and problems, too: they come from several threads */
     char *error;
 };
+struct worker { struct local *local; struct crowd_member member; uint32_t number; pthread_t thread; };
 
-/* Any worker's thread. */
-static bool advance(void *context, uint64_t done, uint64_t total)
+static int run_item(struct local *l, struct worker *w, uint32_t item, struct stage_result *result, char *error)
 {
-    struct local *l = context;
-    (void)done;
-    (void)total;
-    pthread_mutex_lock(&l->lock);
-    bool go_on = atomic_load(&l->failed) == 0 && stage_advance(l->progress, atomic_load(&l->done), l->items);
-    pthread_mutex_unlock(&l->lock);
-    return go_on;
+    struct stage_job job = l->job;
+    char writer[16];
+    snprintf(writer, sizeof writer, "%u", w->number);
+    job.writer = writer;
+    if (l->stage == LOCAL_MAP)
+        return stage_map(&job, item, &w->member.progress, result, error);
+    return stage_reduce(&job, item * l->shards_of_group, l->shards_of_group, &w->member.progress, result, error);
 }
 
-static void one_item(struct local *l, uint32_t item, const char *writer)
+static void one_item(struct local *l, struct worker *w, uint32_t item)
 {
     char error[STAGE_ERROR_TEXT_MAX] = "";
-    struct stage_job job = l->job;
-    struct stage_progress progress = { advance, l };
     mem_auto_free struct stage_result *result = calloc(1, sizeof *result);
-    job.writer = writer;
-    int r = !result ? -ENOMEM : l->stage == LOCAL_MAP ? stage_map(&job, item, &progress, result, error) : stage_reduce(&job, item * l->shards_of_group, l->shards_of_group, &progress, result, error);
-    pthread_mutex_lock(&l->lock);
-    int none = 0;
+    int r = result ? run_item(l, w, item, result, error) : -ENOMEM, none = 0;
+    pthread_mutex_lock(&l->crowd.lock);
     if (r < 0 && atomic_compare_exchange_strong(&l->failed, &none, r))
         snprintf(l->error, STAGE_ERROR_TEXT_MAX, "%s", error[0] ? error : strerror(-r));
     if (r == 0 && l->stage == LOCAL_MAP && result->problem[0] && l->options->problem)
         l->options->problem(l->options->context, item, result->problem);
-    atomic_fetch_add(&l->done, 1);
-    if (!stage_advance(l->progress, atomic_load(&l->done), l->items))
+    pthread_mutex_unlock(&l->crowd.lock);
+    if (r < 0)
+        crowd_stop(&l->crowd);
+    none = 0; /* the first exchange may have found another's error */
+    if (!crowd_share_done(&w->member))
         (void)atomic_compare_exchange_strong(&l->failed, &none, -ECANCELED);
-    pthread_mutex_unlock(&l->lock);
 }
 
-struct worker { struct local *local; uint32_t number; pthread_t thread; };
 static void *work(void *context)
 {
     struct worker *w = context;
-    char writer[16];
-    snprintf(writer, sizeof writer, "%u", w->number);
-    for (uint32_t item; atomic_load(&w->local->failed) == 0 && (item = atomic_fetch_add(&w->local->next, 1)) < w->local->items;)
-        one_item(w->local, item, writer);
+    struct local *l = w->local;
+    crowd_join(&l->crowd, &w->member);
+    for (uint32_t item; atomic_load(&l->failed) == 0 && (item = atomic_fetch_add(&l->next, 1)) < l->items;)
+        one_item(l, w, item);
     return NULL;
 }
 
-static int run_stage(struct local *l, enum local_stage stage, uint32_t items, uint32_t workers)
+static int run_stage(struct local *l, enum local_stage stage, uint32_t items, uint32_t workers, const struct progress_part *part)
 {
     struct worker list[LOCAL_WORKERS_MAX];
     uint32_t started = 0;
     l->stage = stage;
     l->items = items;
     atomic_store(&l->next, 0);
-    atomic_store(&l->done, 0);
+    crowd_make(&part->progress, items, &l->crowd);
     for (; started < workers && started < items; started++) {
         list[started] = (struct worker){ .local = l, .number = started };
         if (pthread_create(&list[started].thread, NULL, work, &list[started]) != 0)
@@ -122,7 +122,11 @@ int local_run(const struct direct_options *o, uint32_t workers, const struct sta
         return -errno;
     }
     mem_auto_free struct stage_input *inputs = calloc(o->plan->count ? o->plan->count : 1, sizeof *inputs);
-    struct local local = { .options = o, .progress = progress, .error = error, .lock = PTHREAD_MUTEX_INITIALIZER };
+    struct local local = { .options = o, .error = error };
+    struct progress_part mapping, reducing, writing;
+    progress_part_make(progress, 0, MAPPED, &mapping);
+    progress_part_make(progress, MAPPED, REDUCED, &reducing);
+    progress_part_make(progress, REDUCED, 1000, &writing);
     uint32_t groups = 1;
     while (groups < workers * GROUPS_OF_A_WORKER && groups < STAGE_SHARDS)
         groups *= 2;
@@ -134,11 +138,11 @@ int local_run(const struct direct_options *o, uint32_t workers, const struct sta
         r = stage_check(&local.job, error);
     }
     if (r == 0)
-        r = run_stage(&local, LOCAL_MAP, o->plan->count, workers);
+        r = run_stage(&local, LOCAL_MAP, o->plan->count, workers, &mapping);
     if (r == 0)
-        r = run_stage(&local, LOCAL_REDUCE, groups, workers);
+        r = run_stage(&local, LOCAL_REDUCE, groups, workers, &reducing);
     if (r == 0)
-        r = stage_finalise(&local.job, progress, ret, error);
+        r = stage_finalise(&local.job, &writing.progress, ret, error);
     remove_folder(folder);
     return r;
 }

@@ -73,12 +73,9 @@ int work_add_counts(const struct stage_job *job, const char *name, struct stage_
         return -errno;
     if (fread(counts, sizeof *counts, 1, f) != 1 || fgetc(f) != EOF || counts->counters_count > STAGE_COUNTERS_MAX)
         return -EBADMSG;
-    to->packets += counts->packets;
-    to->bytes += counts->bytes;
-    for (uint32_t i = 0; i < counts->counters_count; i++) {
+    for (uint32_t i = 0; i < counts->counters_count; i++)
         counts->counters[i].name[STAGE_COUNTER_NAME_MAX - 1] = '\0';
-        counts_add(to, counts->counters[i].name, counts->counters[i].value);
-    }
+    counts_add_all(to, counts);
     return 0;
 }
 

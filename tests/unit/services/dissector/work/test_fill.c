@@ -71,7 +71,7 @@ static void write_node(unsigned node)
 }
 
 /* What comes out, to be freed. */
-static char *dissect(uint32_t workers)
+static char *dissect(uint32_t workers, bool through_files)
 {
     static const char *names[] = { "a", "b" };
     struct input inputs[2];
@@ -81,8 +81,8 @@ static char *dissect(uint32_t workers)
         inputs[i] = (struct input){ .path = paths[i], .segment_id = i ? "b/1/0/0" : "a/1/0/0", .node_name = names[i], .node = i, .previous = INPUT_NONE, .first_ns = INT64_MIN, .last_ns = INT64_MAX };
     const struct input_plan plan = { .inputs = inputs, .count = 2, .nodes = names, .nodes_count = 2 };
     snprintf(output, sizeof output, "%s/out", folder);
-    struct direct_options options = { .plan = &plan, .work_folder = folder, .format = "ndjson", .output_path = output, .where = "", .redact = REDACT_ON };
-    int r = workers == 1 ? direct_run(&options, NULL, result, error) : local_run(&options, workers, NULL, result, error);
+    struct direct_options options = { .plan = &plan, .work_folder = folder, .workers = workers, .format = "ndjson", .output_path = output, .where = "", .redact = REDACT_ON };
+    int r = through_files ? local_run(&options, workers, NULL, result, error) : direct_run(&options, NULL, result, error);
     assert_int_equal(r, 0);
     FILE *f = fopen(output, "r");
     assert_true(f && text && fread(text, 1, (1 << 20) - 1, f) > 0);
@@ -106,7 +106,7 @@ static void two_nodes_make_one_whole(void **state)
     flipped = 0;
     write_node(0);
     write_node(1);
-    char *one = dissect(1), *two = dissect(2), *five = dissect(5);
+    char *one = dissect(1, false), *two = dissect(2, false), *five = dissect(5, true);
     assert_string_equal(one, two);
     assert_string_equal(one, five);
     assert_int_equal(count(one, "\n"), CALLS + 1);
@@ -128,7 +128,7 @@ static void a_contradiction_leaves_what_one_node_saw(void **state)
     for (flipped = 5; flipped % 3 != 2; flipped++) { } /* that both have */
     write_node(0);
     write_node(1);
-    char *one = dissect(1), *two = dissect(2);
+    char *one = dissect(1, false), *two = dissect(2, true);
     assert_string_equal(one, two);
     assert_true(count(one, "\"incomplete\"") > 0);
     assert_int_equal(count(one, "\"conn_filled_bytes\""), 0);
