@@ -34,7 +34,9 @@ for words in "--format ndjson" "--format sqlite" "--format sqlite --workers 2"; 
     equal "$(find "$WORK/small" -type f)" "" "what $words left on a full disk"
 done
 code=0
-run --input "$GOLDEN/postgresql_bench.pcap" --workers 2 --work "$WORK/small" --output "$WORK/out" || code=$?
+many=() # as many inputs as workers, and more than a few: through files
+for i in 1 2 3 4 5; do many+=(--input "$GOLDEN/postgresql_bench.pcap"); done
+run "${many[@]}" --workers 5 --work "$WORK/small" --output "$WORK/out" || code=$?
 equal "$code" 1 "exit code with a full --work"
 grep -q 'No space left' "$WORK/err" || fail "$(cat "$WORK/err")"
 equal "$(find "$WORK/small" -mindepth 1)" "" "what is left in a full --work"

@@ -70,7 +70,7 @@ for words in "--stream" "--workers 1" "--workers 2"; do
     silent=$!
     PIDS+=("$!")
     exec 9>"$WORK/pipe"
-    catches_it() { (( 0x$(awk '/^SigCgt/ { print $2 }' "/proc/$silent/status") & 0x4000 )); } # SIGTERM
+    catches_it() { [ "$(cat "/proc/$silent/comm")" = dissector ] && (( 0x$(awk '/^SigCgt/ { print $2 }' "/proc/$silent/status") & 0x4000 )); } # SIGTERM; and not this script's own handler, before the program is there
     wait_for 20 "a dissector that listens to signals" catches_it
     kill -TERM "$silent"
     stopped() { ! alive "$silent"; }
