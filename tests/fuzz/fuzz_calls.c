@@ -1,5 +1,5 @@
 /* calls.query of any content, of a published dissection and of live databases: refused with a code and a sentence, or every row is a JSON object, and the cursor is taken for the next page.
- * The input is the message, JSON or protobuf. The store and the shelf are made up here, and hold one small database. */
+ * The input is the message, JSON or protobuf. The store is made up here and holds a small database; two more lie on the shelf of live ones. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -19,9 +19,14 @@
 #define ENTRIES 4u
 #define QUESTION_BYTES_MAX 2000u /* longer expressions may take long, and say nothing more */
 
-static char folder[64], published[128], database[192], manifest[192];
+static char folder[64], published[128], database[192], manifest[192], live_folder[128];
+static struct shelf *shelf;
 
-struct shelf *live_shelf(struct live *live) { return (struct shelf *)live; }
+struct shelf *live_shelf(struct live *live)
+{
+    (void)live;
+    return shelf;
+}
 const char *live_node(const struct live *live)
 {
     (void)live;
@@ -32,14 +37,6 @@ int live_tell(struct live *live, Tapeloop__V1__LiveStatus *ret)
     (void)live, (void)ret;
     return -ENOMEM;
 }
-bool shelf_find(struct shelf *shelf, uint32_t from, uint32_t *ret_number, char path[static SHELF_PATH_MAX])
-{
-    (void)shelf;
-    *ret_number = from ? from : 1;
-    snprintf(path, SHELF_PATH_MAX, "%s", database);
-    return from <= FILES;
-}
-
 static int find_folder(void *state, const char *name, char *ret_path)
 {
     (void)state, (void)name;
@@ -54,19 +51,25 @@ static int find_annex(void *state, const char *name, bool make, char *ret_path)
 
 static void remove_all(void)
 {
+    char path[SHELF_PATH_MAX];
+    uint32_t number = 0;
+    while (shelf && shelf_find(shelf, number + 1, &number, path))
+        (void)unlink(path);
+    shelf_close(shelf);
+    (void)rmdir(live_folder);
     (void)unlink(database);
     (void)unlink(manifest);
     (void)rmdir(published);
     (void)rmdir(folder);
 }
 
-static void make_database(void)
+static void make_database(const char *path)
 {
     char error[OUTPUT_ERROR_TEXT_MAX];
     struct entry_maker m = { 0 };
     struct sqlite_output *output = NULL;
     const struct protocol *http = protocol_find("HTTP", 4), *dns = protocol_find("DNS", 3);
-    if (sqlite_output_open(database, protocols, protocols_count, 1000, &output, error) < 0)
+    if (sqlite_output_open(path, protocols, protocols_count, 1000, &output, error) < 0)
         abort();
     for (uint64_t id = 1; id <= ENTRIES; id++) {
         const struct protocol *protocol = id % 2 ? http : dns;
@@ -90,17 +93,32 @@ static void make_database(void)
     maker_free(&m);
 }
 
+static void make_shelf(void)
+{
+    char path[SHELF_PATH_MAX];
+    if (shelf_open(live_folder, 1u << 30, &shelf) < 0)
+        abort();
+    for (unsigned i = 0; i < FILES; i++) {
+        shelf_next(shelf, path);
+        make_database(path);
+        if (shelf_add(shelf) < 0)
+            abort();
+    }
+}
+
 static void make_all(void)
 {
     snprintf(folder, sizeof folder, "/tmp/fuzz_calls.XXXXXX");
     if (!mkdtemp(folder) || atexit(remove_all) != 0)
         abort();
     snprintf(published, sizeof published, "%s/default", folder);
+    snprintf(live_folder, sizeof live_folder, "%s/live", folder);
     snprintf(database, sizeof database, "%s/" WORKPLACE_DATABASE, published);
     snprintf(manifest, sizeof manifest, "%s/" WORKPLACE_MANIFEST, published);
     if (mkdir(published, 0700) < 0)
         abort();
-    make_database();
+    make_database(database);
+    make_shelf();
     FILE *f = fopen(manifest, "we");
     if (!f || fclose(f) != 0)
         abort();
