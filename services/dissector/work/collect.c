@@ -122,7 +122,7 @@ static int tell_what_was_read(struct collector *c, struct stage_result *counts, 
     return input_names_add_all(names, input_merge_names(c->merge));
 }
 
-int collect(const struct collect_options *options, struct crowd_member *member, struct run_writer **ret_run, struct stage_result *counts, struct input_names *names)
+int collect_inputs(const struct collect_options *options, struct crowd_member *member, struct run_writer **ret_run, struct stage_result *counts, struct input_names *names)
 {
     struct collector c = { .options = options, .direct = options->direct, .member = member };
     int r = open_all(&c);

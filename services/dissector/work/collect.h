@@ -17,5 +17,5 @@ struct collect_options {
     bool tells;                         /* counts what was read, names interfaces and tells of inputs' problems: one of those that read the same */
 };
 /* counts, names: added to. *ret_run: NULL with a stream. -ECANCELED where the member is to stop; -errno. */
-int collect(const struct collect_options *options, struct crowd_member *member, struct run_writer **ret_run, struct stage_result *counts, struct input_names *names);
+int collect_inputs(const struct collect_options *options, struct crowd_member *member, struct run_writer **ret_run, struct stage_result *counts, struct input_names *names);
 #endif

@@ -33,7 +33,7 @@ struct share {
 static void *run_share(void *context)
 {
     struct share *s = context;
-    s->result = collect(&s->options, &s->member, &s->run, s->counts, s->names);
+    s->result = collect_inputs(&s->options, &s->member, &s->run, s->counts, s->names);
     if (s->result < 0)
         crowd_stop(s->member.crowd);
     else
