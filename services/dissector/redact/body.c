@@ -80,17 +80,62 @@ static size_t value_end(const char *text, size_t at, size_t size)
     return size;
 }
 
+/* The next quote of JSON that stands in a string, behind one backslash there. One that stands in a string of that JSON is behind three. size where there is none. */
+static size_t inner_quote(const char *text, size_t at, size_t size)
+{
+    const char *quote;
+    for (size_t from = at; from < size && (quote = memchr(text + from, '"', size - from)); from = (size_t)(quote - text) + 1) {
+        size_t end = (size_t)(quote - text), slashes = 0;
+        while (end - slashes > at && text[end - slashes - 1] == '\\')
+            slashes++;
+        if (slashes % 4 == 1)
+            return end;
+    }
+    return size;
+}
+
+/* What stands between `at` and `size` of a string may be JSON itself, as queues hand it on. */
+static void cut_inner_json(struct redact_writer *w, size_t at, size_t size)
+{
+    static const char quoted[] = "\\\"" REDACT_TEXT "\\\"";
+    const char *text = w->text;
+    while ((at = inner_quote(text, at, size)) < size) {
+        size_t key = at + 1, key_end = inner_quote(text, key, size);
+        at = skip_space(text, key_end + (key_end < size), size);
+        if (at == size || text[at] != ':')
+            continue;
+        at = skip_space(text, at + 1, size);
+        if (at == size || !key_is_secret(text + key, key_end - 1 - key))
+            continue;
+        size_t value = at, end;
+        if (size - at >= 2 && text[at] == '\\' && text[at + 1] == '"') {
+            end = inner_quote(text, at + 2, size);
+            redact_writer_cut(w, value + 2, end - (end < size));
+            at = end + (end < size);
+        } else {
+            end = redact_find_any(text, value, size, ",}] \\");
+            if (end > value && !(end - value == 4 && memcmp(text + value, "null", 4) == 0))
+                redact_writer_cut_as(w, value, end, quoted, sizeof quoted - 1);
+            at = end;
+        }
+    }
+}
+
 static void cut_json(struct redact_writer *w, size_t size)
 {
     static const char quoted[] = "\"" REDACT_TEXT "\"";
     const char *text = w->text, *quote;
     for (size_t at = 0; at < size && (quote = memchr(text + at, '"', size - at));) {
         size_t key = (size_t)(quote - text) + 1, key_end = string_end(text, key, size);
-        if (key_end == size)
+        if (key_end == size) {
+            cut_inner_json(w, key, key_end);
             return;
+        }
         at = skip_space(text, key_end + 1, size);
-        if (at == size || text[at] != ':')
+        if (at == size || text[at] != ':') {
+            cut_inner_json(w, key, key_end);
             continue;
+        }
         at = skip_space(text, at + 1, size);
         if (at == size || !key_is_secret(text + key, key_end - key))
             continue;
