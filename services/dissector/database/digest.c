@@ -8,7 +8,6 @@
 #include "mem/cleanup.h"
 #include "services/dissector/database/row.h"
 #include "services/dissector/database/schema.h"
-#include "services/dissector/database/sqlite_output.h"
 #include "services/dissector/output/output.h"
 
 int digest_open(struct digest *digest)

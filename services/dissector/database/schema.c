@@ -297,3 +297,11 @@ int database_path_range(sqlite3 *db, const char *prefix, size_t size, bool exact
     *ret_last = past - 1;
     return 0;
 }
+
+void database_part_path(const char *path, uint32_t part, char *ret, size_t room)
+{
+    if (part == 1)
+        snprintf(ret, room, "%s", path);
+    else
+        snprintf(ret, room, "%s.part-%u", path, part);
+}

@@ -77,4 +77,6 @@ int schema_sql(const struct schema *schema, bool file, char **ret);
 
 /* The ids of all paths that begin with prefix (exact: that are it): *ret_first..*ret_last, both inside; none: first > last. By binary search in path: ids are in the order of names. 0, or -EIO (sqlite3_errmsg tells more). */
 int database_path_range(sqlite3 *db, const char *prefix, size_t size, bool exact, int64_t *ret_first, int64_t *ret_last);
+/* The file of part 1, 2, ... of the dissection at path. */
+void database_part_path(const char *path, uint32_t part, char *ret, size_t room);
 #endif

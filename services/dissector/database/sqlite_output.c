@@ -40,14 +40,6 @@ static int next_part(struct sqlite_output *o, char *error)
 
 static void output_free_p(struct sqlite_output **o) { if (*o) output_free(*o); }
 
-void database_part_path(const char *path, uint32_t part, char *ret, size_t room)
-{
-    if (part == 1)
-        snprintf(ret, room, "%s", path);
-    else
-        snprintf(ret, room, "%s.part-%u", path, part);
-}
-
 int sqlite_output_open(const char *path, const struct protocol *const *list, size_t count, uint64_t part_rows, struct sqlite_output **ret, char *error)
 {
     if (strcmp(path, "-") == 0) {

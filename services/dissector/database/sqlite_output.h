@@ -9,6 +9,4 @@ int sqlite_output_open(const char *path, const struct protocol *const *list, siz
 int sqlite_output_entry(struct sqlite_output *output, const struct entry *entry, char *error);
 int sqlite_output_close(struct sqlite_output *output, const struct output_counter *counters, size_t counters_count, char *error);
 void sqlite_output_abandon(struct sqlite_output *output);
-/* The file of part 1, 2, ... of the dissection at path. */
-void database_part_path(const char *path, uint32_t part, char *ret, size_t room);
 #endif

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "mem/cleanup.h"
-#include "services/dissector/database/sqlite_output.h"
+#include "services/dissector/database/schema.h"
 #include "services/dissector/query/check.h"
 #include "services/dissector/query/plan_internal.h"
 #include "services/dissector/query/run_internal.h"
