@@ -42,8 +42,19 @@ def tls($frame):
         else empty end),
     (.. | objects | select(has("tls.alert_message.desc")) | "TLS alert \($key) \(."tls.alert_message.desc")");
 
-# Commands, a list of words each: arrays, or lines of text, which are "fragments" to tshark (plain words only; null where it is neither).
-def inline: bytes | select(endswith("\n")) | split("\n") | map(rtrimstr("\r") | select(. != "")) | select(all(.[]; test("^[A-Za-z][^\"'\\\\]*$"))) | map([splits(" +")] | map(select(. != "")));
+# A line of text as the server splits it (quotes that do not end go to the end of the line, though the server refuses that); null where a byte is given by its number.
+def split_line: if test("\\\\x") then null else
+    reduce (explode + [32])[] as $c ({quote: 0, word: null, out: []};
+        if .escaped then .word += [{"110":10,"114":13,"116":9,"98":8,"97":7}["\($c)"] // $c] | .escaped = false
+        elif .back then .word += (if $c == 39 then [39] else [92, $c] end) | .back = false
+        elif .quote == 34 and $c == 92 then .escaped = true
+        elif .quote == 39 and $c == 92 then .back = true
+        elif .quote != 0 and $c == .quote then .quote = 0
+        elif .quote == 0 and ($c == 34 or $c == 39) then .quote = $c | .word = (.word // [])
+        elif .quote == 0 and ($c == 32 or $c == 9) then if .word then .out += [.word | implode] | .word = null else . end
+        else .word = (.word // []) + [$c] end) | if .quote == 0 then .out else .out + [.word[:-1] | implode] end end;
+# Commands, a list of words each: arrays, or lines of text, which are "fragments" to tshark (null where it is neither).
+def inline: bytes | select(endswith("\n")) | split("\n") | map(rtrimstr("\r") | select(. != "")) | select(all(.[]; test("^[A-Za-z]"))) | map(split_line) | select(all(.[]; .));
 def commands($payload): if ."resp.fragment" == null then [."resp.array" | each | objects | arguments] elif ."resp.array" then null else [$payload | strings | inline][0] end;
 
 def redis($frame; $client; $payload):

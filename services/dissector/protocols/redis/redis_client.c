@@ -212,21 +212,68 @@ static int64_t go_on_long(struct conversation *c, struct redis_client *client, c
     return (int64_t)at;
 }
 
-/* Words of a line; quotes keep blanks together. */
-static size_t split_line(const char *line, size_t size, struct redact_argument *arguments)
+static int hex_digit(char byte)
 {
+    if (byte >= '0' && byte <= '9')
+        return byte - '0';
+    byte |= 32;
+    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
+}
+
+/* Of what stands behind a backslash in double quotes, of which there is at least one byte: the byte that is meant. Returns how many bytes say it. */
+static size_t escaped(const char *at, size_t size, char *ret)
+{
+    static const char letters[] = "nrtba", bytes[] = "\n\r\t\b\a";
+    if (size >= 3 && at[0] == 'x' && hex_digit(at[1]) >= 0 && hex_digit(at[2]) >= 0) {
+        *ret = (char)(hex_digit(at[1]) * 16 + hex_digit(at[2]));
+        return 3;
+    }
+    const char *letter = memchr(letters, at[0], sizeof letters - 1);
+    *ret = letter ? bytes[letter - letters] : at[0];
+    return 1;
+}
+
+/* A word with quotes, as the server reads it, which goes to `room`; the line may end inside of them. Returns how many bytes of the line it has. */
+static size_t quoted_word(const char *line, size_t size, char *room, size_t *ret_size)
+{
+    size_t at = 0, n = 0;
+    char quote = 0;
+    while (at < size && (quote || (line[at] != ' ' && line[at] != '\t'))) {
+        if (quote ? line[at] == quote : line[at] == '"' || line[at] == '\'')
+            quote = quote ? 0 : line[at];
+        else if (quote == '"' && line[at] == '\\' && at + 1 < size)
+            at += escaped(line + at + 1, size - at - 1, &room[n++]);
+        else if (quote == '\'' && line[at] == '\\' && at + 1 < size && line[at + 1] == '\'')
+            room[n++] = line[++at];
+        else
+            room[n++] = line[at];
+        at++;
+    }
+    *ret_size = n;
+    return at;
+}
+
+/* Words of a line. Those with quotes go to `room`, which has as many bytes as the line. */
+static size_t split_line(const char *line, size_t size, char *room, struct redact_argument *arguments)
+{
+    bool quotes = memchr(line, '"', size) || memchr(line, '\'', size);
     size_t count = 0, at = 0;
     while (count < REDIS_ARGUMENTS_MAX) {
         while (at < size && (line[at] == ' ' || line[at] == '\t'))
             at++;
         if (at == size)
             break;
-        char quote = line[at] == '"' || line[at] == '\'' ? line[at++] : 0;
-        size_t begin_at = at;
-        while (at < size && (quote ? line[at] != quote : line[at] != ' ' && line[at] != '\t'))
-            at += quote == '"' && line[at] == '\\' && at + 1 < size ? 2 : 1;
-        arguments[count++] = (struct redact_argument){ .data = line + begin_at, .size = at - begin_at };
-        at += quote && at < size;
+        struct redact_argument word = { .data = quotes ? room : line + at };
+        size_t used = 0;
+        if (quotes)
+            used = quoted_word(line + at, size - at, room, &word.size);
+        else
+            while (at + used < size && line[at + used] != ' ' && line[at + used] != '\t')
+                used++;
+        word.size = quotes ? word.size : used;
+        room += quotes ? word.size : 0;
+        arguments[count++] = word;
+        at += used;
     }
     return count;
 }
@@ -242,7 +289,8 @@ static int64_t inline_command(struct conversation *c, struct redis_client *clien
             return -EBADMSG;
     struct redact_argument arguments[REDIS_ARGUMENTS_MAX];
     struct redis_command command = { .arguments = arguments };
-    command.count = split_line((const char *)data, text, arguments);
+    char room[REDIS_LINE_MAX];
+    command.count = split_line((const char *)data, text, room, arguments);
     if (command.count == 0)
         return (int64_t)line + 1;
     if (arguments[0].size == 0 || arguments[0].size > VERB_BYTES_MAX || memmem(data, text, " HTTP/", 6))

@@ -283,7 +283,8 @@ static void test_keys(void **state)
     (void)state;
     static const struct { const char *line, *key; } cases[] = {
         { "EVAL script 1 k a\r\n", "k" }, { "EVAL script 0 a\r\n", "" }, { "XREADGROUP GROUP g c COUNT 1 STREAMS s1 s2 > >\r\n", "s1" }, { "OBJECT ENCODING k\r\n", "k" }, { "BITOP AND d a b\r\n", "d" },
-        { "ZUNION 2 a b\r\n", "a" }, { "PING x\r\n", "" }, { "JSON.GET doc .\r\n", "doc" }, { "get \"a b\"\r\n", "a b" },
+        { "ZUNION 2 a b\r\n", "a" }, { "PING x\r\n", "" }, { "JSON.GET doc .\r\n", "doc" }, { "get \"a b\"\r\n", "a b" }, { "get 'a \\'b\\'\\c'\r\n", "a 'b'\\c" }, { "get \"a\\x2eb\\\"\\\\\\q\" x\r\n", "a.b\"\\q" },
+        { "get a' 'b\"'c\"\r\n", "a b'c" }, { "get \"a\\xg b\\\r\n", "axg b\\" }, { "get '\r\n", "" }, { "set \"\" x\r\n", "" },
         { "GET 0123456789012345678901234567890123456789012345678901234567890123456789\r\n", "0123456789012345678901234567890123456789012345678901234567890123" },
     };
     for (size_t i = 0; i < LINES(cases); i++) {
