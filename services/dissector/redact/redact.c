@@ -16,11 +16,15 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* "user[password]", "user.password" and "password[]" are called by their last part. */
+/* "user[password]", "user.password", "password[]" and "password[0]" are called by their last part that is no number. */
 static void last_part(const char **name, size_t *size)
 {
-    while (*size >= 2 && (*name)[*size - 1] == ']' && (*name)[*size - 2] == '[')
-        *size -= 2;
+    for (size_t at; *size >= 2 && (*name)[*size - 1] == ']'; *size = at) {
+        for (at = *size - 1; at && (*name)[at - 1] >= '0' && (*name)[at - 1] <= '9';)
+            at--;
+        if (!at || (*name)[--at] != '[')
+            break;
+    }
     bool bracket = *size && (*name)[*size - 1] == ']';
     if (bracket)
         --*size;
@@ -78,7 +82,7 @@ bool redact_is_secret_name(const char *name, size_t size)
     n = normalise(name, size, plain);
     const char *p = plain;
     last_part(&p, &n);
-    return (n >= 4 && memcmp(p, "xamz", 4) == 0) || is_listed(p, n);
+    return (n >= 4 && memcmp(p, "xamz", 4) == 0) || (n >= 5 && memcmp(p, "xgoog", 5) == 0) || is_listed(p, n); /* of signed URLs */
 }
 
 /* The user info of the authority that begins at `at` and ends before any of `ends`. Returns where the host begins. */

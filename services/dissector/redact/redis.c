@@ -1,4 +1,5 @@
-/* Secrets among the arguments of Redis commands: AUTH, HELLO .. AUTH, CONFIG SET requirepass and masterauth, ACL SETUSER, MIGRATE .. AUTH, SENTINEL SET .. auth-pass. See redact.h. */
+/* Secrets among the arguments of Redis commands: AUTH, HELLO .. AUTH, CONFIG SET requirepass and masterauth (Valkey: primaryauth), ACL SETUSER, MIGRATE .. AUTH, SENTINEL SET .. auth-pass, SENTINEL CONFIG SET sentinel-pass.
+ * See redact.h. */
 #include "services/dissector/redact/redact.h"
 #include "services/dissector/redact/writer.h"
 
@@ -39,11 +40,11 @@ bool redact_redis_argument(const struct redact_argument *arguments, size_t count
     case 6: /* CONFIG SET name value [name value]... */
         if (!IS(*command, "config") || !IS(arguments[1], "set") || which < 3 || which % 2 == 0)
             return false;
-        return IS(arguments[which - 1], "requirepass") || IS(arguments[which - 1], "masterauth") || IS(arguments[which - 1], "tls-key-file-pass") || IS(arguments[which - 1], "tls-client-key-file-pass");
+        return IS(arguments[which - 1], "requirepass") || IS(arguments[which - 1], "masterauth") || IS(arguments[which - 1], "primaryauth") || IS(arguments[which - 1], "tls-key-file-pass") || IS(arguments[which - 1], "tls-client-key-file-pass");
     case 7: /* MIGRATE host port key db timeout ... */
         return IS(*command, "migrate") && behind_auth(arguments, which, 6, false);
     case 8:
-        return IS(*command, "sentinel") && which >= 3 && IS(arguments[which - 1], "auth-pass");
+        return IS(*command, "sentinel") && which >= 3 && (IS(arguments[which - 1], "auth-pass") || IS(arguments[which - 1], "sentinel-pass"));
     default:
         return false;
     }

@@ -117,7 +117,8 @@ void redis_command_read(struct redis_command *command)
     command->verb_size = upper(command->verb, command->arguments[0].data, command->arguments[0].size);
     command->key = key_of(command);
     command->kind = kind_of(command);
-    command->secret_answer = strcmp(command->verb, "ACL") == 0 || (strcmp(command->verb, "CONFIG") == 0 && argument_is(command, 1, "GET"));
+    command->secret_answer = strcmp(command->verb, "ACL") == 0 || (strcmp(command->verb, "CONFIG") == 0 && argument_is(command, 1, "GET")) ||
+                             (strcmp(command->verb, "SENTINEL") == 0 && argument_is(command, 1, "CONFIG"));
 }
 
 /* Bytes of the UTF-8 character that begins here; 0: it is none. */

@@ -150,7 +150,7 @@ static void confirm(struct conversation *c, struct redis_server *server, struct 
 /* Of a reply whose request is not known, or is EXEC: whether it tells what CONFIG GET or ACL GETUSER would. */
 static bool may_be_secret(const struct redis_reply *reply)
 {
-    static const char *const words[] = { "requirepass", "masterauth", "passwords", "key-file-pass", "user default" };
+    static const char *const words[] = { "requirepass", "masterauth", "primaryauth", "sentinel-pass", "passwords", "key-file-pass", "user default" };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (memmem(reply->text, reply->text_size, words[i], strlen(words[i])))
             return true;

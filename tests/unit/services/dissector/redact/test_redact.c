@@ -13,8 +13,9 @@ static void names_are_told_apart(void **state)
 {
     (void)state;
     static const char *const secret[] = { "token", "access_token", "id_token", "api_key", "key", "sig", "signature", "X-Amz-Signature", "x-amz-credential", "X-Amz-Security-Token", "code", "password", "secret", "Token",
-                                          "PASSWORD", "accessToken", "api-key", "apikey", "refresh_token", "client_secret", "user[password]", "login.password", "password[]", "pass%77ord", "X%2DAmz%2DDate" };
-    static const char *const plain[] = { "", "k", "ke", "keys", "keyboard", "tokens", "codec", "status_code", "passwords", "x-am", "monkey", "sign", "user", "page", "token_type", "password[hint]", "grant_type" };
+                                          "PASSWORD", "accessToken", "api-key", "apikey", "refresh_token", "client_secret", "user[password]", "login.password", "password[]", "pass%77ord", "X%2DAmz%2DDate",
+                                          "X-Goog-Signature", "password[0]", "user[token][12][]", "password%5B3%5D" };
+    static const char *const plain[] = { "", "k", "ke", "keys", "keyboard", "tokens", "codec", "status_code", "passwords", "x-am", "monkey", "sign", "user", "page", "token_type", "password[hint]", "grant_type", "0]", "[0]", "]", "[]", "a[0]", "token0]" };
     for (size_t i = 0; i < sizeof secret / sizeof *secret; i++)
         if (!redact_is_secret_name(secret[i], strlen(secret[i])))
             fail_msg("%s is secret", secret[i]);

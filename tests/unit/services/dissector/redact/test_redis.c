@@ -11,7 +11,7 @@
 static const char *const commands[] = {
     "GET key", "SET password x", "AUTH <p>", "auth user <p>", "AUTH user <p> <x>", "AUTH", "HELLO 3", "HELLO 3 AUTH user <p> SETNAME n", "hello 3 setname auth auth user <p>", "CONFIG SET requirepass <p>",
     "CONFIG SET maxmemory 1 MASTERAUTH <p> requirepass <q>", "CONFIG GET requirepass", "CONFIG SET requirepass", "ACL SETUSER bob on <>p> <#abc> ~* +@all <!def> <<q>", "ACL GETUSER bob", "ACL LIST",
-    "MIGRATE h 6379 key 0 5000 COPY AUTH <p>", "MIGRATE h 6379 key 0 5000 AUTH2 user <p> KEYS auth x", "MIGRATE h 6379 key 0 5000 KEYS auth x", "SENTINEL SET m auth-pass <p>", "SENTINEL SET m quorum 2",
+    "MIGRATE h 6379 key 0 5000 COPY AUTH <p>", "MIGRATE h 6379 key 0 5000 AUTH2 user <p> KEYS auth x", "MIGRATE h 6379 key 0 5000 KEYS auth x", "SENTINEL SET m auth-pass <p>", "SENTINEL CONFIG SET sentinel-pass <p>", "CONFIG SET primaryauth <p>", "SENTINEL SET m quorum 2",
 };
 
 static void secret_arguments_are_known(void **state)

@@ -66,6 +66,10 @@ static void test_pipeline_and_transaction(void **state)
     rig = PLAY(secret);
     assert_field(rig, 2, "redis_response", "[redacted]");
     rig_free(rig);
+    static const struct line sentinel[] = { CLIENT("*4\r\n$8\r\nSENTINEL\r\n$6\r\nCONFIG\r\n$3\r\nGET\r\n$1\r\n*\r\n"), SERVER("*2\r\n$13\r\nsentinel-pass\r\n$6\r\nsesame\r\n") };
+    rig = PLAY(sentinel);
+    assert_field(rig, 0, "redis_response", "[redacted]");
+    rig_free(rig);
 }
 
 static void test_resp3(void **state)
