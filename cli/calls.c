@@ -139,7 +139,7 @@ static int print_table(const struct calls_options *options, const Tapeloop__V1__
         cli_table_clear(&table);
     (void)fflush(stdout);
     if (reply->left_out > 0)
-        fprintf(stderr, "%" PRIu64 " entries are in further groups: narrow the expression\n", reply->left_out);
+        fprintf(stderr, "%" PRIu64 " entries are in further groups: narrow the expression, or raise --limit\n", reply->left_out);
     if (*reply->cursor)
         fprintf(stderr, "more: --cursor %s (looked at %" PRIu64 " entries, up to %s)\n", reply->cursor, reply->looked, *reply->looked_to ? reply->looked_to : "the start");
     if (reply->n_rows == 0)

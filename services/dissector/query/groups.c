@@ -205,5 +205,7 @@ int64_t groups_give(struct groups *g, const struct query_value *names, uint32_t 
     while (given < g->count && given < limit)
         if (!give_group(order[given++], names, count, row, context))
             break;
+    for (uint32_t i = given; i < g->count; i++)
+        g->left_out += order[i]->count;
     return given;
 }

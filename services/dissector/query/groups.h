@@ -12,6 +12,6 @@ void groups_free(struct groups *groups);
 /* values: what is grouped by. 0; -ENOMEM. Entries of groups past QUERY_GROUPS_MAX only count in groups_left_out. */
 int groups_add(struct groups *groups, const struct query_value *values, uint32_t count, int64_t elapsed_us, bool error);
 uint64_t groups_left_out(const struct groups *groups);
-/* Most entries first, equal ones by their values; at most `limit`. Returns how many were given. -ENOMEM. */
+/* Most entries first, equal ones by their values; at most `limit`, and as many as the receiver takes: the entries of the others count in groups_left_out. Once. Returns how many were given. -ENOMEM. */
 int64_t groups_give(struct groups *groups, const struct query_value *names, uint32_t count, uint32_t limit, query_row *row, void *context);
 #endif

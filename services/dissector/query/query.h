@@ -48,7 +48,7 @@ struct query_result {
     uint64_t cursor;        /* id of the last entry that the answer covers; 0: none */
     int64_t looked_to_ns;   /* its timestamp */
     bool more;              /* there may be more behind the cursor */
-    uint64_t left_out;      /* entries in groups past QUERY_GROUPS_MAX; of gathered ones, query_gathered() says it */
+    uint64_t left_out;      /* entries in groups past QUERY_GROUPS_MAX, past the limit, or past what the receiver took; of gathered ones, query_gathered() says it */
 };
 /* Rows come in the order of ids. With group_by they come at the end, over the entries behind `after` and up to the cursor. */
 int query_run(const struct query_request *request, query_row *row, void *context, struct query_result *ret, struct query_error *error);

@@ -80,6 +80,32 @@ static void long_values_are_cut(void **state)
     groups_free(g);
 }
 
+static bool take_one(void *context, const struct query_value *values, size_t count)
+{
+    (void)context, (void)values, (void)count;
+    return false;
+}
+
+/* By the limit, or by the receiver, whose message is full. */
+static void what_is_not_given_is_left_out(void **state)
+{
+    static const char *const names[] = { "a", "b", "b", "c", "c", "c" };
+    struct query_value name = text_value("");
+    (void)state;
+    for (unsigned round = 0; round < 3; round++) {
+        struct groups *g;
+        struct seen seen = { 0 };
+        assert_int_equal(groups_make(&g), 0);
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+            struct query_value value = text_value(names[i]);
+            assert_int_equal(groups_add(g, &value, 1, 1, false), 0);
+        }
+        assert_int_equal(groups_give(g, &name, 1, round == 0 ? 10 : round == 1 ? 2 : 10, round == 2 ? take_one : note, &seen), 3 - round);
+        assert_int_equal(groups_left_out(g), round == 0 ? 0 : round == 1 ? 1 : 3);
+        groups_free(g);
+    }
+}
+
 struct cut { const char *begin, *end; size_t least; };
 
 static bool note_cut(void *context, const struct query_value *v, size_t count)
@@ -125,6 +151,6 @@ static void cut_values_are_whole(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(percentiles_are_values_of_entries), cmocka_unit_test(too_many_groups_are_counted_apart), cmocka_unit_test(long_values_are_cut), cmocka_unit_test(cut_values_are_whole) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(percentiles_are_values_of_entries), cmocka_unit_test(too_many_groups_are_counted_apart), cmocka_unit_test(long_values_are_cut), cmocka_unit_test(what_is_not_given_is_left_out), cmocka_unit_test(cut_values_are_whole) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
