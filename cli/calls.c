@@ -137,7 +137,8 @@ static int print_table(const struct calls_options *options, const Tapeloop__V1__
         cli_table_print(&table, 0, stdout);
     else
         cli_table_clear(&table);
-    (void)fflush(stdout);
+    if (fflush(stdout) != 0 && errno != EPIPE)
+        return cli_fail(&options->cli, "internal", "standard output: %s", strerror(errno));
     if (reply->left_out > 0)
         fprintf(stderr, "%" PRIu64 " entries are in further groups: narrow the expression, or raise --limit\n", reply->left_out);
     if (*reply->cursor)

@@ -77,6 +77,10 @@ equal "$(tl dissection list --json | jq -r '[.dissections[].name] | join(" ")')"
 errors=$(jq -c 'select(.protocol == "HTTP" and .status_code >= 500)' "$WORK/files.ndjson" | wc -l)
 equal "$(tl calls --snapshot shop --dissection errors --group-by protocol --json | jq '[.calls[].count] | add // 0')" "$errors" "entries that --where has kept"
 
+code=0
+tl calls --snapshot shop --dissection errors >/dev/full 2>"$WORK/err" || code=$?
+equal $code 1 "exit code of a table that could not be written"
+
 # Pages that go on where one ended are the whole.
 cursor='' pages=0 rows=0
 while :; do
