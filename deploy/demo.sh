@@ -191,7 +191,7 @@ read_calls() {
     show tapeloop calls 'dns' --snapshot incident-42 --limit 5 || fail "there is no answer about DNS"
     show tapeloop calls 'http && status_code >= 400' --snapshot incident-42 --group-by path --group-by status_code || fail "there is no answer about errors"
     local id
-    id=$(show tapeloop calls 'http && status_code == 503' --snapshot incident-42 --limit 1 --json | sed 1d | jq -r '.calls[0].id')
+    id=$(show tapeloop calls 'http && status_code == 503 && incomplete == ""' --snapshot incident-42 --limit 1 --json | sed 1d | jq -r '.calls[0].id')
     step "9. One of them whole, and its connection as a capture"
     show tapeloop call "$id" --snapshot incident-42 | grep -vE '^(response|request)\.(body|headers\.user-agent) ' | head -n 40
     show tapeloop call "$id" --snapshot incident-42 --pcap "$WORK/call.pcapng" >"$WORK/call.txt" || fail "the call's connection cannot be exported"
