@@ -64,6 +64,7 @@ static struct http2_stream *add_stream(struct http2_calls *calls, struct convers
 {
     while (calls->streams.oldest && (calls->streams.count >= HTTP2_STREAMS_MAX || calls->values > HTTP2_VALUES_MAX))
         emit(calls, c, calls->streams.oldest, EVICTED);
+    calls->highest = id > calls->highest ? id : calls->highest;
     return http2_streams_add(&calls->streams, id);
 }
 
@@ -275,6 +276,9 @@ void http2_calls_reset(struct http2_calls *calls, struct conversation *c, uint32
 
 void http2_calls_goaway(struct http2_calls *calls, struct conversation *c, uint32_t last_id)
 {
+    if (last_id >= calls->highest) /* nothing to give up, as when it is said again and again */
+        return;
+    calls->highest = last_id;
     for (struct http2_stream *stream = calls->streams.oldest, *newer; stream; stream = newer) {
         newer = stream->newer;
         if (stream->id > last_id && (stream->id & 1) && stream->halves[SIDE_CLIENT].message && !stream->halves[SIDE_SERVER].message)

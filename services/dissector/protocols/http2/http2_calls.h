@@ -13,6 +13,7 @@
 struct http2_calls {
     struct http2_streams streams;
     uint64_t values;                /* bytes of messages under way */
+    uint32_t highest;               /* no stream that waits for its response has a greater number */
     bool synced[2];                 /* this side's frames are being read */
     bool gapped[2];                 /* this side has lost header blocks */
 };

@@ -98,6 +98,34 @@ static void test_empty_blocks(void **state)
     peers_free(&p);
 }
 
+/* Said first of all streams, then of the last one that will be answered, then once more: what is beyond it is given up each time. */
+static void test_goaway_again(void **state)
+{
+    (void)state;
+    struct peers p = peers_new(REDACT_ON);
+    for (uint32_t id = 1; id <= 5; id += 2)
+        h2_headers(&p.client, id, HTTP2_END_STREAM, "GET /a h", H2_NONE);
+    h2_goaway(&p.server, 0x7fffffff);
+    flush(&p);
+    assert_int_equal(rig_count(p.rig), 0);
+    h2_goaway(&p.server, 3);
+    flush(&p);
+    assert_int_equal(rig_count(p.rig), 1);
+    h2_headers(&p.client, 7, HTTP2_END_STREAM, "GET /b h", H2_NONE);
+    flush(&p);
+    h2_goaway(&p.server, 3);
+    h2_respond(&p.server, 1, HTTP2_END_STREAM, 204, H2_NONE);
+    flush(&p);
+    assert_int_equal(rig_count(p.rig), 3);
+    struct rig *rig = finish(&p);
+    assert_int_equal(rig_count(rig), 4);
+    assert_field(rig, 0, "incomplete", "no_response");
+    assert_field(rig, 1, "path", "/b");
+    assert_field(rig, 1, "incomplete", "no_response");
+    assert_field(rig, 2, "status_code", "204");
+    peers_free(&p);
+}
+
 /* Many at a time, answered in another order. */
 static void test_streams_interleaved(void **state)
 {
@@ -528,7 +556,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_request_and_response),
-        cmocka_unit_test(test_empty_blocks), cmocka_unit_test(test_streams_interleaved),
+        cmocka_unit_test(test_empty_blocks), cmocka_unit_test(test_goaway_again), cmocka_unit_test(test_streams_interleaved),
         cmocka_unit_test(test_every_frame_cut_everywhere),
         cmocka_unit_test(test_table_sizes),
         cmocka_unit_test(test_request_still_going_when_answered),
