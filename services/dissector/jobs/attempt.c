@@ -124,6 +124,17 @@ static int bury(struct attempt *attempt)
     return r < 0 ? r : put_state(attempt, ITEM_DEAD, attempt->error);
 }
 
+/* Two messages about the same item, of a request that changed hands: the first one's worker need not be disturbed. One message that came again was given up by the queue. */
+static bool another_has_it(const struct attempt *attempt)
+{
+    const struct service *service = attempt->service;
+    const Tapeloop__V1__DissectItem *item = attempt->item;
+    bool own = strcmp(item->instance, service->instance) == 0, other_message = item->message != 0 && item->message != attempt->lease.message.sequence;
+    if (!item_is(item, ITEM_RUNNING) || (!other_message && (own || attempt->lease.message.deliveries > 1)))
+        return false;
+    return own ? leases_has_item(service->leases, item->message) /* or it is of an earlier life */ : service->store->driver->alive(service->store->state, item->instance);
+}
+
 /* Claims the attempt in the item's file. -EALREADY: it is done or dead; -EBUSY: another one is at it; -ECHILD: its attempts are used up. */
 static int begin(struct attempt *attempt)
 {
@@ -137,9 +148,7 @@ static int begin(struct attempt *attempt)
         return -ENOMEM;
     if (item_is(attempt->item, ITEM_DONE) || item_is(attempt->item, ITEM_DEAD))
         return -EALREADY;
-    /* A second message about the same item, of a request that changed hands: the first one's worker need not be disturbed. One that came again was given up by the queue. */
-    bool second = item_is(attempt->item, ITEM_RUNNING) && attempt->lease.message.deliveries <= 1 && strcmp(attempt->item->instance, service->instance) != 0;
-    if (second && service->store->driver->alive(service->store->state, attempt->item->instance))
+    if (another_has_it(attempt))
         return -EBUSY;
     if (attempt->item->attempts >= ITEM_ATTEMPTS_MAX) {
         if (!item_is(attempt->item, ITEM_AGAIN))
@@ -151,6 +160,7 @@ static int begin(struct attempt *attempt)
     attempt->item->attempts++;
     if (item_told(&attempt->memory->place, attempt->stage, attempt->wish->number) > 0) /* how far an attempt was that has ended: not this one */
         (void)item_tell(&attempt->memory->place, attempt->stage, attempt->wish->number, 0, 0);
+    attempt->item->message = attempt->lease.message.sequence;
     r = wire_set_string(&attempt->item->instance, service->instance);
     return r < 0 ? r : put_state(attempt, ITEM_RUNNING, attempt->item->error);
 }

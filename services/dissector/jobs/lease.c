@@ -132,15 +132,18 @@ int leases_add(struct leases *leases, struct lease *lease)
     return r;
 }
 
-bool leases_has_request(struct leases *leases, uint64_t sequence)
+static bool has(struct leases *leases, bool request, uint64_t sequence)
 {
-    bool has = false;
+    bool found = false;
     pthread_mutex_lock(&leases->lock);
     for (const struct lease *lease = leases->first; lease; lease = lease->next)
-        has = has || (lease->claim && lease->message.sequence == sequence);
+        found = found || ((lease->claim != NULL) == request && lease->message.sequence == sequence);
     pthread_mutex_unlock(&leases->lock);
-    return has;
+    return found;
 }
+
+bool leases_has_request(struct leases *leases, uint64_t sequence) { return has(leases, true, sequence); }
+bool leases_has_item(struct leases *leases, uint64_t sequence) { return has(leases, false, sequence); }
 
 void leases_remove(struct leases *leases, struct lease *lease)
 {

@@ -40,6 +40,8 @@ void leases_free(struct leases *leases);                /* there is none left in
 int leases_add(struct leases *leases, struct lease *lease);
 /* Whether a request of that sequence is in hand. */
 bool leases_has_request(struct leases *leases, uint64_t sequence);
+/* The same of an item. */
+bool leases_has_item(struct leases *leases, uint64_t sequence);
 void leases_remove(struct leases *leases, struct lease *lease); /* the ticker does not look at it any more when this returns */
 /* Marks all of that key. Requests among them: true where there was one. */
 bool leases_cancel(struct leases *leases, const char *key);

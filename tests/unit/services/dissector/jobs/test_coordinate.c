@@ -334,6 +334,32 @@ static void a_request_that_lost_its_snapshot_leaves_its_name(void **state)
     assert_int_equal(rig_await(&on, "ready", "orphan", 0)->packets, 20);
 }
 
+/* Whoever takes over a dissection deals out again what is not done: what a worker has in hand is not begun beside it. */
+static void an_item_that_is_dealt_out_twice_is_done_once(void **state)
+{
+    (void)state;
+    char type[] = "application/protobuf", snapshot[] = "shop", name[] = "twice", stage[] = "map";
+    Tapeloop__V1__DissectJob wish = TAPELOOP__V1__DISSECT_JOB__INIT;
+    void *data = NULL;
+    size_t size = 0;
+    uint64_t sequence;
+    atomic_store(&fake.hold, true);
+    wish.request = rig_ask(&on, "{\"snapshot\":\"shop\",\"name\":\"twice\"}");
+    support_wait(atomic_load(&fake.holding) > 0 && atomic_load(&fake.maps) == 6);
+    wish.snapshot = snapshot;
+    wish.name = name;
+    wish.stage = stage;
+    assert_int_equal(wire_encode(&wish.base, WIRE_PROTOBUF, &data, &size), 0);
+    const struct bus_header header = { .name = "Content-Type", .value = type };
+    assert_int_equal(bus_publish_stream(on.bus, "dissect.job.shop", data, size, &header, 1, "again", BUS_ANY, &sequence, NULL), 0);
+    free(data);
+    support_sleep_ms(1500); /* the other worker of `first` gets it at once */
+    assert_int_equal(atomic_load(&fake.holding), 1);
+    atomic_store(&fake.hold, false);
+    rig_await(&on, "ready", "twice", 0);
+    assert_int_equal(atomic_load(&fake.maps), 6);
+}
+
 /* Somebody else's bytes: a worker can no longer write how far its item is, and goes on trying; who asked hears why nothing comes of it. */
 static void a_store_that_is_full_ends_it(void **state)
 {
@@ -370,6 +396,7 @@ int main(void)
         cmocka_unit_test_setup(what_went_with_its_snapshot_is_forgotten, reset),
         cmocka_unit_test_setup(how_far_items_are_is_told, reset), cmocka_unit_test_setup(an_item_that_kills_its_workers_is_given_up, reset), cmocka_unit_test_setup(a_snapshot_that_is_deleted_meanwhile_ends_it, reset),
         cmocka_unit_test_setup(a_request_that_lost_its_snapshot_leaves_its_name, reset), cmocka_unit_test_setup(a_store_that_is_full_ends_it, reset),
+        cmocka_unit_test_setup(an_item_that_is_dealt_out_twice_is_done_once, reset),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
