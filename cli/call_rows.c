@@ -9,6 +9,7 @@
 #define NAME_COLUMN 26
 #define DEPTH_MAX 4             /* of names: request.headers is the deepest but for src.pod.name */
 #define PATH_MAX_BYTES 128
+#define TIME_BYTES 30
 
 const char *const call_table_fields[] = { "id", "timestamp", "protocol", "src.ip", "src.port", "src.name", "dst.ip", "dst.port", "dst.name", "status_code", "elapsed_time", "incomplete", "summary", NULL };
 
@@ -27,11 +28,11 @@ const json_t *call_row_value(const json_t *row, const char *name)
     return row;
 }
 
-/* "2026-01-31T12:00:00.123456789Z" loses what is below a millisecond. */
+/* "2026-01-31T12:00:00.123456789Z", as all times of entries are, loses what is below a millisecond; what headers and bodies hold stays as it came. */
 static bool is_time(const char *text)
 {
     int64_t ignored;
-    return strlen(text) > 24 && text[4] == '-' && text[10] == 'T' && text[19] == '.' && units_parse_time(text, &ignored) == 0;
+    return strlen(text) == TIME_BYTES && text[4] == '-' && text[10] == 'T' && text[19] == '.' && text[TIME_BYTES - 1] == 'Z' && units_parse_time(text, &ignored) == 0;
 }
 
 char *call_value_text(const json_t *value)

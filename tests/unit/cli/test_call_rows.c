@@ -28,7 +28,9 @@ static void values_by_dotted_names(void **state)
 {
     (void)state;
     json_t *row = row_of("{\"src\":{\"pod\":{\"name\":\"cart\"},\"port\":80},\"timestamp\":\"2026-01-02T03:04:05.123456789Z\",\"headers\":{\"a\":[1]},\"one_way\":true,"
-                         "\"summary\":\"GET /\\u001b[2J\\u0007\"}");
+                         "\"summary\":\"GET /\\u001b[2J\\u0007\",\"when\":\"2026-01-02T03:04:05.1+02:00\",\"then\":\"2026-01-02T03:04:05.123456+02:00\"}");
+    text_is(row, "when", "2026-01-02T03:04:05.1+02:00"); /* somebody else's words, not a time of ours */
+    text_is(row, "then", "2026-01-02T03:04:05.123456+02:00");
     text_is(row, "src.pod.name", "cart");
     text_is(row, "src.port", "80");
     text_is(row, "src.nothing.there", "");
