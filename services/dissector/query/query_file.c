@@ -9,14 +9,14 @@
 #include "services/dissector/query/sql_text.h"
 #include "units/units.h"
 
-/* "file:" and the path, with what a URI would take otherwise as %xx. NULL: no memory. */
+/* "file:" and the path, with what a URI would take otherwise as %xx; in front of one from the root an authority that is empty, or "//data" would have it for one. NULL: no memory. */
 static char *make_uri(const char *path)
 {
-    static const char head[] = "file:", tail[] = "?immutable=1", hex[] = "0123456789abcdef";
+    static const char head[] = "file://", tail[] = "?immutable=1", hex[] = "0123456789abcdef";
     char *uri = malloc(strlen(path) * 3 + sizeof head + sizeof tail), *p = uri;
     if (!uri)
         return NULL;
-    p = mempcpy(p, head, sizeof head - 1);
+    p = mempcpy(p, head, *path == '/' ? sizeof head - 1 : strlen("file:"));
     for (; *path; path++) {
         unsigned char c = (unsigned char)*path;
         if (c == '%' || c == '?' || c == '#' || c < 0x21 || c > 0x7e) {

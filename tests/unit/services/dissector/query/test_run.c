@@ -132,6 +132,19 @@ static void every_plan_gives_the_same(void **state)
     }
 }
 
+/* As options that are put together make it. */
+static void a_path_may_begin_with_two_slashes(void **state)
+{
+    const struct fixture *f = *state;
+    char path[sizeof f->path + 2];
+    struct query_request request = ids_of(f, "dns");
+    struct answer answer;
+    snprintf(path, sizeof path, "/%s", f->path);
+    request.path = path;
+    run(&request, &answer);
+    assert_string_equal(answer.text, "3 4");
+}
+
 static void pages_follow_each_other(void **state)
 {
     struct query_request request = ids_of(*state, "http");
@@ -532,7 +545,7 @@ static void strange_files_are_no_danger(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_plan_gives_the_same), cmocka_unit_test(pages_follow_each_other), cmocka_unit_test(a_page_of_candidates_has_a_cursor), cmocka_unit_test(a_budget_ends_an_answer),
+        cmocka_unit_test(every_plan_gives_the_same), cmocka_unit_test(a_path_may_begin_with_two_slashes), cmocka_unit_test(pages_follow_each_other), cmocka_unit_test(a_page_of_candidates_has_a_cursor), cmocka_unit_test(a_budget_ends_an_answer),
         cmocka_unit_test(the_receiver_may_stop), cmocka_unit_test(spans_of_time), cmocka_unit_test(fields_are_typed_and_nested), cmocka_unit_test(groups_count), cmocka_unit_test(groups_are_gathered), cmocka_unit_test(one_entry_whole),
         cmocka_unit_test(wrong_requests_are_refused), cmocka_unit_test(parts_are_walked_in_order), cmocka_unit_test(time_ends_an_answer), cmocka_unit_test(time_that_ends_in_a_later_part_ends_the_answer), cmocka_unit_test(rows_are_those_of_the_view), cmocka_unit_test(strange_files_are_no_danger),
     };
