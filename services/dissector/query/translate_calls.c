@@ -84,7 +84,7 @@ static bool all_literals(const struct node *n)
 /* a IN (?, ?): the elements are constants, so none can be an error. */
 static void in_literals(struct translation *t, const struct node *a, const struct node *list)
 {
-    if (is_any_case(a) && list->first) {
+    if (is_any_case(a)) {
         protocol_in(t, list->first);
         return;
     }
@@ -129,7 +129,7 @@ static void in(struct translation *t, const struct node *a, const struct node *b
         sql_put(t->sql, ")");
         return;
     }
-    if (b->kind == NODE_LIST && all_literals(b) && !translate_is_nested(a->type)) {
+    if (b->kind == NODE_LIST && b->first /* to SQL nothing is in (), not even an error */ && all_literals(b) && !translate_is_nested(a->type)) {
         in_literals(t, a, b);
         return;
     }
