@@ -7,7 +7,7 @@
 # Facts, one a line, are made of both (theirs.jq, ours.jq, and connections here) and compared as sorted lines. A message's frame is that of its last byte, as tshark shows reassembled messages.
 # Where segments are not in order, tshark runs twice, once with them put in order, once without: the one loses messages behind a gap, the other those in swapped segments; the union counts.
 # So does it where it does not look for a protocol at a port: once as it is, once told the port.
-# A difference is excused by a rule of tests/tshark-rules alone; see README there. --quiet lists those without a rule only. Ends with 1 where a protocol is below LEAST, or the
+# A difference is excused by a rule of tests/tshark-rules alone; see README there. `agreement` leaves what is excused out, `strictly` counts it as a difference. --quiet lists those without a rule only. Ends with 1 where a protocol is below LEAST, or the
 # dissector says something that tshark does not say, and no rule excuses it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -188,13 +188,13 @@ $2 ~ /^! / { broken++; next }
     if (line ~ /^= /) { split(line, w, " "); agreed[w[2]]++; seen[w[2]] = 1; next }
     if (match(line, /^\([^)]*\) /)) { rule = substr(line, 2, RLENGTH - 3); line = substr(line, RLENGTH + 1) }
     split(line, w, " "); seen[w[2]] = 1
-    if (rule != "") { excused[w[2]]++; used[rule]++ }
+    if (rule != "") { excused[w[2]]++; excuses[w[1], w[2]]++; used[rule]++; by[rule, w[2]]++ }
     else if (w[1] == "tshark:") theirs[w[2]]++
     else ours[w[2]]++
 }
 END {
-    printf "%-12s %8s %8s %8s %8s %9s\n", "protocol", "agreed", "tshark", "only", "excused", "agreement"
-    printf "%-12s %8s %8s %8s %8s %9s\n", "", "", "only", "ours", "by rule", ""
+    printf "%-12s %8s  %-15s  %-15s %9s %9s\n", "protocol", "agreed", "tshark only", "dissector only", "agreement", "strictly"
+    printf "%-12s %8s  %7s %7s  %7s %7s %9s %9s\n", "", "", "open", "excused", "open", "excused", "", ""
     n = split("HTTP HTTP/2 GRPC WS DNS TLS REDIS POSTGRESQL MYSQL TCP", order, " ")
     for (i = 1; i <= n; i++) {
         p = order[i]
@@ -202,9 +202,13 @@ END {
         all = agreed[p] + theirs[p] + ours[p]
         percent = all ? 100 * agreed[p] / all : 100
         if (percent < least) low = low " " p
-        printf "%-12s %8d %8d %8d %8d %8.2f%%\n", p, agreed[p], theirs[p], ours[p], excused[p], percent
+        printf "%-12s %8d  %7d %7d  %7d %7d %8.2f%% %8.2f%%\n", p, agreed[p], theirs[p], excuses["tshark:", p], ours[p], excuses["dissector:", p], percent, 100 * agreed[p] / (all + excused[p])
     }
-    for (r in used) printf "rule %-20s %d\n", r, used[r] | "sort"
+    for (r in used) {
+        line = sprintf("rule %-25s %d:", r, used[r])
+        for (i = 1; i <= n; i++) if ((r, order[i]) in by) line = line " " order[i] " " by[r, order[i]]
+        print line | "sort"
+    }
     close("sort")
     if (broken) { print broken " lines of errors from jq"; exit 1 }
     for (p in ours) if (ours[p]) wrong = wrong " " p

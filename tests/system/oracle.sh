@@ -31,6 +31,10 @@ errs redis_pipeline '0,/"redis_type":"GET"/s/"response_at":{"frame":[0-9]*}/"res
 errs postgresql 's/"postgresql_rows":3,/"postgresql_rows":4,/' 'POSTGRESQL answer'
 errs mysql 's/"mysql_affected_rows":3/"mysql_affected_rows":2/' 'MYSQL answer'
 errs tls_1_2 '0,/"tls_sni":"/s/"tls_sni":"/"tls_sni":"x/' 'TLS client'
+# Where rules excuse other differences: a response one packet too early, one that is given to another request, a connection with more bytes.
+errs http1 's/"response_at":{"frame":26}/"response_at":{"frame":25}/' 'HTTP response'
+errs http1 's/"response_at":{"frame":169}/"response_at":{"frame":0}/; s/"response_at":{"frame":171}/"response_at":{"frame":169}/; s/"response_at":{"frame":0}/"response_at":{"frame":171}/' 'HTTP pair'
+errs http1 '0,/"conn_remote_bytes":/s/"conn_remote_bytes":/"conn_remote_bytes":1/' 'TCP connection'
 
 score golden "$ROOT"/tests/golden/*.pcap "$ROOT"/tests/golden/*.pcapng
 at_least "$(awk '$1 == "HTTP" { print $2 }' "$WORK/golden")" 100 "facts of HTTP in the golden captures"
