@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "units/units.h"
 
 #define PATH_BYTES_MAX 4096
+static_assert(QUERY_LIMIT_MAX == 10000 && QUERY_GROUP_BY_MAX == 16, "sentences below say these numbers");
 
 /* What counts as an error in groups: any of these, as far as the vocabulary has the name. */
 static const struct { const char *name, *condition; } errors[] = {
@@ -85,7 +87,7 @@ static int prepare_groups(struct run *run)
 {
     const struct query_request *q = run->request;
     if (q->group_by_count > QUERY_GROUP_BY_MAX)
-        return query_run_fail(run->error, -EINVAL, "too many names to group by");
+        return query_run_fail(run->error, -EINVAL, "too many names to group by: 16 at most");
     int r = query_fields_find(run->vocabulary, q->group_by, q->group_by_count, &run->fields, run->error);
     if (r < 0)
         return r;
@@ -105,7 +107,7 @@ static int prepare(struct run *run)
     if (r < 0)
         return r;
     if (q->limit > QUERY_LIMIT_MAX)
-        return query_run_fail(run->error, -EINVAL, "the limit is too large");
+        return query_run_fail(run->error, -EINVAL, "the limit is too large: a page has 10,000 rows at most, and its cursor leads to the next one");
     run->limit = q->limit ? q->limit : QUERY_LIMIT_USUAL;
     run->budget = q->budget ? q->budget : QUERY_BUDGET_USUAL;
     run->deadline_ns = units_now_mono_ns() + (q->timeout_ms ? q->timeout_ms : QUERY_TIMEOUT_MS_USUAL) * UNITS_NS_PER_MS;
