@@ -68,14 +68,24 @@ static void count_request(const struct answers_table *table, const struct letter
         bus_service_count(table->discovery, letter->subject->endpoint, failed, took_ns);
 }
 
-static void send_reply(const struct answers_table *table, const struct letter *letter, ProtobufCMessage *reply, enum wire_format format)
+static int try_reply(const struct answers_table *table, const struct letter *letter, const ProtobufCMessage *reply, enum wire_format format)
 {
     mem_auto_free void *data = NULL;
     size_t size = 0;
     int r = wire_encode(reply, format, &data, &size);
     struct bus_message to = { .subject = letter->subject->subject, .reply = letter->reply };
-    if (r == 0)
-        r = bus_reply(table->bus, &to, data, size, format == WIRE_PROTOBUF);
+    return r < 0 ? r : bus_reply(table->bus, &to, data, size, format == WIRE_PROTOBUF);
+}
+
+/* Where the reply cannot go out (larger than the bus takes, or with a damaged file's bytes where text should be), the one who asked hears that, and does not wait. */
+static void send_reply(const struct answers_table *table, const struct letter *letter, const ProtobufCMessage *reply, enum wire_format format)
+{
+    int r = try_reply(table, letter, reply, format);
+    wire_auto ProtobufCMessage *sorry = r < 0 ? wire_new(letter->subject->reply) : NULL;
+    if (sorry) {
+        answer_fail(sorry, "internal", "the answer cannot be sent: %s", r == -EMSGSIZE ? "it is larger than a message of the bus" : strerror(-r));
+        (void)try_reply(table, letter, sorry, format);
+    }
     if (r < 0 && table->unsent)
         table->unsent(letter->subject->subject, r);
 }

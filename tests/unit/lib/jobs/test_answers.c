@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 static atomic_int asked; /* the service of this test: what the answers count in */
+static char large[2 * 1024 * 1024];
 
 static void answer(struct question *question, ProtobufCMessage *reply)
 {
@@ -15,6 +16,10 @@ static void answer(struct question *question, ProtobufCMessage *reply)
         answer_fail(reply, "not_found", "there is no %s", request->name);
     else if (strncmp(request->name, "cut", 3) == 0)
         answer_fail(reply, "not_found", "there is no %.4s", request->name);
+    else if (strcmp(request->name, "bytes") == 0)
+        wire_set_string(&((Tapeloop__V1__DissectDeleteReply *)reply)->name, "\xff");
+    else if (strcmp(request->name, "large") == 0)
+        wire_set_string(&((Tapeloop__V1__DissectDeleteReply *)reply)->name, large);
     else if (strcmp(request->name, "other") == 0)
         question->silent = true;
     else
@@ -46,12 +51,18 @@ static void questions_are_answered(void **state)
     assert_string_equal(text, "{\"error\":{\"code\":\"not_found\",\"message\":\"there is no bad\"}}");
     ask("{\"name\":\"cut\xc3\xa9\"}", text, sizeof text); /* within a character */
     assert_string_equal(text, "{\"error\":{\"code\":\"not_found\",\"message\":\"there is no cut?\"}}");
+    memset(large, 'x', sizeof large - 1);
+    static const char *const unsendable[] = { "{\"name\":\"bytes\"}", "{\"name\":\"large\"}" };
+    for (size_t i = 0; i < 2; i++) {
+        ask(unsendable[i], text, sizeof text);
+        assert_non_null(strstr(text, "\"internal\""));
+    }
     ask("{\"nme\":1}", text, sizeof text);
     assert_non_null(strstr(text, "\"invalid\""));
     assert_non_null(strstr(text, "nme"));
     ask("{\"name\":\"other\"}", text, sizeof text);
     assert_string_equal(text, "silence");
-    assert_int_equal(atomic_load(&asked), 4);
+    assert_int_equal(atomic_load(&asked), 6);
     answers_stop(answers);
     answers_stop(NULL);
     ask("{\"name\":\"a\"}", text, sizeof text);
