@@ -1,5 +1,6 @@
 #include "services/dissector/input/merge.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "services/dissector/input/reader.h"
@@ -184,8 +185,10 @@ static int open_one(struct input_merge *m, uint32_t input)
     if (r < 0) {
         free(head);
         m->passed += m->plan->inputs[input].bytes;
-        if (r != -ENOMEM)
+        if (r != -ENOMEM) {
+            snprintf(error, sizeof error, "it cannot be read: %s", strerror(-r)); /* the sentence that input_open gave has the name in it */
             tell(m, input, error);
+        }
         return r == -ENOMEM ? r : 0;
     }
     m->streams += input_is_stream(head->reader);

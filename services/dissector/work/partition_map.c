@@ -80,11 +80,11 @@ static int run(struct map *m, char *problem, char *error)
     return r == 0 ? partition_writer_finish(m->writer) : r;
 }
 
-/* Nothing of an input that could not be opened; what that was is its problem. */
-static int leave_out_input(struct map *m, char *problem, char *error)
+/* Nothing of an input that could not be opened, because of e; that is its problem. */
+static int leave_out_input(struct map *m, int e, char *problem, char *error)
 {
     if (problem)
-        snprintf(problem, INPUT_ERROR_TEXT_MAX, "%s", error);
+        snprintf(problem, INPUT_ERROR_TEXT_MAX, "it cannot be read: %s", strerror(-e));
     *error = 0;
     return partition_writer_finish(m->writer);
 }
@@ -95,14 +95,14 @@ int partition_map(const struct input *input, uint32_t number, bool leave_out, co
     struct input_names names = { 0 };
     *error = 0;
     int r = input_open_waiting(input, number, await_packets, &m, &m.reader, error);
-    bool gone = r < 0 && r != -ENOMEM && leave_out;
-    r = gone ? 0 : r;
+    const int gone = r != -ENOMEM && leave_out ? r : 0;
+    r = gone < 0 ? 0 : r;
     if (r == 0)
         r = decoder_new(&m.decoder);
     if (r == 0)
         r = partition_writer_new(path, hidden_path, number, input->node, m.reader && input_is_packed(m.reader), &m.writer);
     if (r == 0)
-        r = gone ? leave_out_input(&m, problem, error) : run(&m, problem, error);
+        r = gone < 0 ? leave_out_input(&m, gone, problem, error) : run(&m, problem, error);
     if (r == 0 && m.reader)
         r = input_names_add_all(&names, input_interface_names(m.reader));
     if (r == 0)
