@@ -64,6 +64,24 @@ grep -q elsewhere "$WORK/err" || fail "the refusal does not name the node"
 equal "$(tl nodes --json | jq '[.nodes[].ledger | ((.droppedKernelPackets // "0") | tonumber) + ((.droppedDiskPackets // "0") | tonumber)] | add')" 0 "packets that raw capture lost"
 at_most "$(du -sb "$DATA/live" | cut -f1)" $((64 << 20)) "bytes of the live databases"
 equal "$(tl status --json | jq -r '.live[0].recycled // "0"')" 0 "segments recycled before they were read"
+
+# A segment whose bytes are not those that its index knows: what can be read is, and that it was not whole is told and counted.
+damaged=$(sealed_segments | tail -n 1)
+mkdir -p "$WORK/other/segments"
+dissector_start other --tape "$WORK/other" --node other --live-data "$WORK/other.live" --live-cpu 100
+switch_stopped false
+of_other() { tl status --json | jq -r ".live[] | select(.node == \"other\") | .$1 // \"0\""; }
+other_is() { [ "$(of_other "$1")" = "$2" ]; }
+wait_for 10 "the other one's switch" other_is state dissecting
+settle 1 # its first look at the empty tape
+cp "$damaged" "$WORK/damaged"
+printf '\x55\xaa\x55' | dd of="$WORK/damaged" bs=1 seek=$(($(stat -c %s "$damaged") / 2)) conv=notrunc status=none
+cp "$damaged.idx" "$WORK/other/segments/"
+mv "$WORK/damaged" "$WORK/other/segments/$(basename "$damaged")"
+wait_for 20 "the damaged segment" other_is segments 1
+wait_for 5 "its damage in the status" other_is failed 1
+grep -q 'is damaged' "$WORK/other.err" || fail "the damage is not told: $(cat "$WORK/other.err")"
+must_end_well other
 must_end_well first
 no_sanitizer_report
 say "passed: $(ls "$DATA/live" | wc -l) live databases"

@@ -188,6 +188,10 @@ static int read_segment(struct live *live, const struct tape_segment *segment)
         return r == -ENOMEM ? r : 0;
     }
     r = read_packets(live, reader);
+    if (r == 0 && input_problem(reader)) {
+        log_warning("a segment is not whole", "id=%s reason=%s", segment->id, log_quote(input_problem(reader)));
+        atomic_fetch_add(&live->failed, 1);
+    }
     (void)input_names_add_all(&live->names, input_interface_names(reader)); /* without memory a name is missing */
     atomic_fetch_add(&live->segments, 1);
     atomic_store(&live->lag_ns, units_now_wall_ns() - segment->sealed_ns);
