@@ -458,8 +458,8 @@ static void *dig(void *context)
     char *client = malloc(TUNNELS * 32), *server = malloc(TUNNELS * 32);
     size_t asked = 0, answered = 0;
     for (unsigned i = 0; i < TUNNELS; i++) {
-        asked += (size_t)sprintf(client + asked, "CONNECT a HTTP/1.1\n\n");
-        answered += (size_t)sprintf(server + answered, "HTTP/1.1 200\n\n");
+        asked += (size_t)snprintf(client + asked, TUNNELS * 32 - asked, "CONNECT a HTTP/1.1\n\n");
+        answered += (size_t)snprintf(server + answered, TUNNELS * 32 - answered, "HTTP/1.1 200\n\n");
     }
     struct rig *rig = rig_new(8080, REDACT_ON);
     rig_say(rig, SIDE_CLIENT, client, (ssize_t)asked);
