@@ -59,7 +59,7 @@ static void settle(struct conversation *c, const struct message *request)
 /* Its protocol has given it up: what comes now is no answer to it. */
 static bool too_late(const struct conversation *c, const struct message *request, int64_t now_ns)
 {
-    return !c->tcp && request->protocol->idle_ns && now_ns - request->first_ns > request->protocol->idle_ns;
+    return !(c->tcp && request->key == KEY_IN_ORDER) && request->protocol->idle_ns && now_ns - request->first_ns > request->protocol->idle_ns;
 }
 
 void conversation_request(struct conversation *c, struct message *m, uint64_t key)
@@ -137,12 +137,12 @@ void conversation_response(struct conversation *c, struct message *m, uint64_t k
     emit_entry(c, NULL, m, reason, 0);
 }
 
-/* Past those whose response may lie in a gap: one that begins now is behind it. */
+/* Past those whose response may lie in a gap (one that begins now is behind it), and those that are given up. */
 struct message *conversation_oldest(struct conversation *c, uint64_t key)
 {
     uint64_t gap_end = c->tcp && key == KEY_IN_ORDER ? c->streams[direction_of(c, SIDE_SERVER)].gap_end : 0;
     for (struct message *m = c->pending_first; m; m = m->next)
-        if (m->key == key && m->acked >= gap_end)
+        if (m->key == key && m->acked >= gap_end && !too_late(c, m, c->last_ns))
             return m;
     return NULL;
 }

@@ -31,7 +31,7 @@ struct protocol {
     bool follows;                       /* connections that begin as something unknown go over to it (STARTTLS, SOCKS): its client is looked for at the beginning of later packets */
     bool connection;                    /* its entries tell of whole connections (TCP, UDP): the engine makes them, and no slot below is filled */
     size_t state_size;                  /* conversation_state(): zeroed, one per conversation */
-    int64_t idle_ns;                    /* datagrams: unanswered requests are given up after this; 0: the engine's own limit */
+    int64_t idle_ns;                    /* unanswered requests, of streams those with a key, are given up after this; 0: when the conversation is over */
 
     enum detected (*detect)(const struct sniff *sniff);
     /* A stream protocol: deals with bytes at the front of what one side has sent, in order, without holes. data[0] is the first byte not yet consumed. Returns bytes consumed (1..size); 0: needs more than `size` bytes to

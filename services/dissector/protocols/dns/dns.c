@@ -278,8 +278,6 @@ static void take_response(struct conversation *c, enum side side, struct message
     enum side asker = side_other(side);
     uint64_t key = d->count[DNS_SECTION_QUESTION] ? key_of(d->id, question_hash(d), asker) : recall(state, d->id, asker);
     const struct message *request = key ? conversation_oldest(c, key) : NULL;
-    if (request && m->first_ns - request->first_ns > IDLE_NS)
-        request = NULL; /* the engine gives it up for being too old */
     write_response(m, d);
     if (request) {
         message_int(m, DNS_TOTAL_SIZE, (int64_t)d->size + (request->tag & TAG_LENGTH));

@@ -115,6 +115,39 @@ static void too_late_an_answer_stays_alone(void **state)
     rig_free(rig);
 }
 
+/* The same over a stream; and where the same was asked again meanwhile, the answer is to that. */
+static void the_latest_of_old_queries_is_answered(void **state)
+{
+    (void)state;
+    struct dns_builder query = dns_query(7, "a.test", 1), answer = dns_answer(7, "a.test", 1, address);
+    struct rig *rig = rig_new_udp(53, REDACT_ON);
+    SAY(rig, SIDE_CLIENT, query);
+    rig->now_ns += 20 * INT64_C(1000000000);
+    SAY(rig, SIDE_CLIENT, query);
+    rig->now_ns += 15 * INT64_C(1000000000);
+    SAY(rig, SIDE_SERVER, answer);
+    rig_finish(rig);
+    assert_int_equal(rig_count(rig), 2);
+    CHECK(0, "incomplete", "no_response");
+    CHECK(1, "incomplete", "");
+    CHECK(1, "dns_total_size", "64");
+    rig_free(rig);
+    rig = rig_new(53, REDACT_ON);
+    uint8_t length[2] = { 0, (uint8_t)query.size };
+    rig_say(rig, SIDE_CLIENT, length, 2);
+    SAY(rig, SIDE_CLIENT, query);
+    rig->now_ns += 31 * INT64_C(1000000000);
+    length[1] = (uint8_t)answer.size;
+    rig_say(rig, SIDE_SERVER, length, 2);
+    SAY(rig, SIDE_SERVER, answer);
+    rig_finish(rig);
+    assert_int_equal(rig_count(rig), 2);
+    CHECK(0, "incomplete", "no_response");
+    CHECK(1, "incomplete", "no_request");
+    CHECK(1, "dns_total_size", "40");
+    rig_free(rig);
+}
+
 /* Servers that cannot read a query answer with the header alone. */
 static void an_answer_without_question(void **state)
 {
@@ -474,7 +507,7 @@ static void streams_that_are_something_else(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_query_and_its_answer), cmocka_unit_test(another_question_is_no_answer), cmocka_unit_test(repeated_queries_wait_in_order), cmocka_unit_test(too_late_an_answer_stays_alone),
+        cmocka_unit_test(a_query_and_its_answer), cmocka_unit_test(another_question_is_no_answer), cmocka_unit_test(repeated_queries_wait_in_order), cmocka_unit_test(too_late_an_answer_stays_alone), cmocka_unit_test(the_latest_of_old_queries_is_answered),
         cmocka_unit_test(an_answer_without_question), cmocka_unit_test(many_answers), cmocka_unit_test(edns), cmocka_unit_test(damaged_records), cmocka_unit_test(other_opcodes),
         cmocka_unit_test(what_is_dns_on_any_port), cmocka_unit_test(an_answer_tells_who_the_server_is), cmocka_unit_test(link_local_names), cmocka_unit_test(multicast), cmocka_unit_test(a_resolver_that_asks_mdns_directly),
         cmocka_unit_test(streams_cut_anywhere), cmocka_unit_test(streams_with_gaps), cmocka_unit_test(streams_from_the_middle), cmocka_unit_test(zone_transfer),
