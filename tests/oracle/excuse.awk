@@ -33,7 +33,7 @@ function end_of(frame) { return (sequence[frame] + bytes[frame]) % 4294967296 }
 function same_byte(early, late,    c, i, f) {
     if (early == late) return 1
     c = connection[early]
-    if (early + 0 > late + 0 || c == "" || connection[late] != c || !bytes[early]) return 0
+    if (early + 0 > late + 0 || c == "" || connection[late] != c || !bytes[early] || (bytes[late] && sender[late] != sender[early])) return 0
     for (i = 1; i <= frames[c]; i++) {
         f = frame[c, i]
         if (f + 0 > late + 0) break
@@ -80,12 +80,22 @@ function by_head(fact, w,    request, response) {
     sub(" " w[3] " ", " " head_before(w[2], w[3]) " ", fact)
     return fact in of_head
 }
+# At the same time as that connection there is another one with the same initial sequence number.
+function seen_otherwise(c,    n, i, o) {
+    n = c in first ? others[first[c]] : 0
+    for (i = 1; i <= n; i++) {
+        o = alike[first[c], i]
+        if (o != c && frame[o, 1] + 0 < frame[c, frames[c]] + 0 && frame[c, 1] + 0 < frame[o, frames[o]] + 0) return 1
+    }
+    return 0
+}
 function unsure_of(w,    p) { p = w[1] == "GRPC" ? "HTTP/2" : w[1]; return unsure[p, w[3]] (w[2] == "pair" ? " " unsure[p, w[4]] : "") }
 function holds(only, side, fact, w) {
     if (only == "pipelined") return in_order(w) == (side == "dissector")
-    if (only == "unsure") return unsure_of(w) ~ /started_before|gap|truncated|hpack/
+    if (only == "unsure") return unsure_of(w) ~ /started_before|gap|truncated/
+    if (only == "nameless") return unsure_of(w) ~ /hpack|gap/
     if (only == "networks") return networks[endpoints(w)] >= 2
-    if (only == "views") return points[endpoints(w)] >= 2 || (endpoints(w) in first && others[first[endpoints(w)]] > 1)
+    if (only == "views") return points[endpoints(w)] >= 2 || seen_otherwise(endpoints(w))
     if (only == "unacknowledged") return unacknowledged(w[3], w[4])
     if (only == "repeated") return times[w[1], question[w[3]]] >= 2
     if (only == "byte") return at_byte(side, fact, w)
@@ -126,7 +136,7 @@ FILENAME ~ /frames$/ {
     frame[$2, ++frames[$2]] = $1
     if ($4 != "-" && !(($2, $4) in network)) { network[$2, $4] = 1; networks[$2]++ }
     if ($5 != "-" && !(($2, $5) in point)) { point[$2, $5] = 1; points[$2]++ }
-    if ($6 != "-" && !(($2, $6) in began)) { began[$2, $6] = 1; others[$6]++; first[$2] = $6 }
+    if ($6 != "-" && !(($2, $6) in began)) { began[$2, $6] = 1; alike[$6, ++others[$6]] = $2; first[$2] = $6 }
     next
 }
 FILENAME ~ /hits$/ {
