@@ -320,7 +320,7 @@ static void what_waits_is_in_order(void **state)
     assert_int_not_equal(size % 11, 0);
     assert_int_equal(rig_count(rig), CALLS);
     for (unsigned i = 0; i < CALLS; i++)
-        assert_int_equal(atoi(rig_text(rig, i, "asked")), i);
+        assert_int_equal(strtol(rig_text(rig, i, "asked"), NULL, 10), i);
     assert_int_equal(shard_counters(rig->shard)->gap_bytes, 0);
     rig_free(rig);
 }
