@@ -14,10 +14,11 @@ static size_t skip_space(const char *text, size_t at, size_t size)
     return at;
 }
 
-/* The quote that ends the string whose first byte is at `at`; size where it is cut off. */
-static size_t string_end(const char *text, size_t at, size_t size)
+/* The quote that ends the string whose first byte is at `at`; size where it is cut off. *ret_quotes: there are others in it. */
+static size_t string_end_and(const char *text, size_t at, size_t size, bool *ret_quotes)
 {
-    for (size_t from = at; from < size;) {
+    *ret_quotes = false;
+    for (size_t from = at; from < size; *ret_quotes = true) {
         const char *quote = memchr(text + from, '"', size - from);
         if (!quote)
             return size;
@@ -29,6 +30,12 @@ static size_t string_end(const char *text, size_t at, size_t size)
         from = end + 1;
     }
     return size;
+}
+
+static size_t string_end(const char *text, size_t at, size_t size)
+{
+    bool quotes;
+    return string_end_and(text, at, size, &quotes);
 }
 
 /* A key may be written with escapes: "pass\u0077ord". */
@@ -125,15 +132,17 @@ static void cut_json(struct redact_writer *w, size_t size)
 {
     static const char quoted[] = "\"" REDACT_TEXT "\"";
     const char *text = w->text, *quote;
+    bool quotes;
     for (size_t at = 0; at < size && (quote = memchr(text + at, '"', size - at));) {
-        size_t key = (size_t)(quote - text) + 1, key_end = string_end(text, key, size);
+        size_t key = (size_t)(quote - text) + 1, key_end = string_end_and(text, key, size, &quotes);
         if (key_end == size) {
             cut_inner_json(w, key, key_end);
             return;
         }
         at = skip_space(text, key_end + 1, size);
         if (at == size || text[at] != ':') {
-            cut_inner_json(w, key, key_end);
+            if (quotes)
+                cut_inner_json(w, key, key_end);
             continue;
         }
         at = skip_space(text, at + 1, size);

@@ -105,6 +105,18 @@ static bool is_encoded(const char *text, size_t at, size_t size, const char *cha
     return high >= 0 && low >= 0 && high + low > 0 && strchr(characters, high * 16 + low);
 }
 
+/* Whether cut_encoded() could find anything: few URLs have an encoded "=". */
+static bool has_encoded(const char *text, size_t at, size_t size)
+{
+    const char *percent;
+    for (; at < size && (percent = memchr(text + at, '%', size - at)); at++) {
+        at = (size_t)(percent - text);
+        if (size - at >= 3 && text[at + 1] == '3' && redact_lower(text[at + 2]) == 'd')
+            return true;
+    }
+    return false;
+}
+
 /* A URL in a value, whose signs are encoded ("next=%2Flogin%3Ftoken%3Dabc"): the secrets among its pairs between `at` and `size`, which last until a sign of either kind. */
 static void cut_encoded(struct redact_writer *w, size_t at, size_t size)
 {
@@ -132,7 +144,7 @@ enum { CHAR_URL = 1 /* a pair of a URL begins behind it */, CHAR_FORM = 2, CHAR_
 static const uint8_t classes[256] = { ['?'] = CHAR_URL, ['&'] = CHAR_URL | CHAR_FORM, ['#'] = CHAR_URL, [';'] = CHAR_URL | CHAR_FORM, ['='] = CHAR_EQUALS, [':'] = CHAR_COLON };
 
 /* Without an '@' there is no user info: from one '=' to the next, and the name is what stands before it. */
-static void cut_values(struct redact_writer *w, size_t at, size_t size, uint8_t separator, const char *ends)
+static void cut_values(struct redact_writer *w, size_t at, size_t size, uint8_t separator, const char *ends, bool encoded)
 {
     const char *equals;
     size_t from = at;
@@ -141,14 +153,16 @@ static void cut_values(struct redact_writer *w, size_t at, size_t size, uint8_t 
         while (name > at && !(classes[(uint8_t)w->text[name - 1]] & (separator | CHAR_EQUALS)))
             name--;
         bool begins = name == at || w->text[name - 1] != '='; /* or it is a part of a value */
-        cut_encoded(w, from, name);
+        if (encoded)
+            cut_encoded(w, from, name);
         from = value;
         if (begins && redact_is_secret_name(w->text + name, value - 1 - name)) {
             from = redact_find_any(w->text, value, size, ends);
             redact_writer_cut(w, value, from);
         }
     }
-    cut_encoded(w, from, size);
+    if (encoded)
+        cut_encoded(w, from, size);
 }
 
 void redact_pairs(struct redact_writer *w, size_t at, size_t size, enum redact_pairs_of of)
@@ -156,7 +170,7 @@ void redact_pairs(struct redact_writer *w, size_t at, size_t size, enum redact_p
     const uint8_t separator = of == REDACT_PAIRS_OF_URL ? CHAR_URL : CHAR_FORM;
     const char *ends = of == REDACT_PAIRS_OF_URL ? "&#" : "&";
     if (at < size && !memchr(w->text + at, '@', size - at)) {
-        cut_values(w, at, size, separator, ends);
+        cut_values(w, at, size, separator, ends, has_encoded(w->text, at, size));
         return;
     }
     while (at < size) {
