@@ -109,14 +109,14 @@ static void run_files(struct live *live, const Tapeloop__V1__CallsQuery *query, 
 static void run_call(struct live *live, uint64_t id, Tapeloop__V1__CallsReply *reply)
 {
     char path[SHELF_PATH_MAX];
-    uint32_t wanted = (uint32_t)(id >> ROWS_ID_BITS), number = 0;
+    uint32_t wanted = (uint32_t)(id >> ROWS_ID_BITS), entry = (uint32_t)(id & UINT32_MAX), number = 0;
     struct rows rows = { .reply = reply, .base = (uint64_t)wanted << ROWS_ID_BITS };
     struct query_request request = { .path = path };
     struct query_result result;
-    if (wanted == 0 || !shelf_find(live_shelf(live), wanted, &number, path) || number != wanted)
+    if (wanted == 0 || entry == 0 || !shelf_find(live_shelf(live), wanted, &number, path) || number != wanted)
         answer_fail(&reply->base, "not_found", "there is no such call any more: the oldest live databases make room for new ones");
     else
-        (void)rows_run(&rows, id & UINT32_MAX, &request, &result);
+        (void)rows_run(&rows, entry, &request, &result);
 }
 
 static void run_here(struct live *live, const Tapeloop__V1__CallsQuery *query, Tapeloop__V1__CallsReply *reply)

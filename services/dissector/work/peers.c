@@ -181,6 +181,13 @@ static const struct value *value_of(const struct entry *entry, const char *name)
     return NULL;
 }
 
+/* Times of a capture may be any. */
+static int64_t later(int64_t ns, int64_t by_ns)
+{
+    int64_t sum;
+    return !__builtin_add_overflow(ns, by_ns, &sum) ? sum : by_ns > 0 ? INT64_MAX : INT64_MIN;
+}
+
 int peers_learn(struct peers *p, const struct entry *dns)
 {
     const struct value *questions = value_of(dns, "dns_questions"), *answers = value_of(dns, "dns_answers"), *ttl = value_of(dns, "dns_ttl");
@@ -189,7 +196,7 @@ int peers_learn(struct peers *p, const struct entry *dns)
     if (!questions || !answers || !value_next_item(questions, &at, &name) || name.size == 0)
         return 0;
     int64_t valid_s = ttl && ttl->number > PEERS_NAME_TTL_MIN_S && ttl->number < INT32_MAX ? ttl->number : PEERS_NAME_TTL_MIN_S;
-    int64_t from_ns = dns->record->timestamp_ns + dns->record->duration_ns;
+    int64_t from_ns = later(dns->record->timestamp_ns, dns->record->duration_ns);
     int r = 0;
     for (at = 0; r == 0 && value_next_item(answers, &at, &answer);) {
         char text[ADDRESS_TEXT_MAX];
@@ -199,7 +206,7 @@ int peers_learn(struct peers *p, const struct entry *dns)
         memcpy(text, answer.data, answer.size);
         text[answer.size] = '\0';
         if (inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1)
-            r = tell(p, dns->record->tuple.source, address, &name, from_ns, from_ns + valid_s * NS_PER_S);
+            r = tell(p, dns->record->tuple.source, address, &name, from_ns, later(from_ns, valid_s * NS_PER_S));
     }
     return r;
 }

@@ -9,7 +9,7 @@
 
 enum { TRANSPORT_TCP = 6 };
 #define SEEN_TEXT_MAX 500u /* a node's name has at most 253 bytes, an interface's 63, two addresses with ports 110, what it gave 35 */
-#define SKEW_NS_MAX INT64_C(60000000000) /* between clocks of nodes whose views have the same addresses and initial sequence numbers */
+#define SKEW_NS_MAX UINT64_C(60000000000) /* between clocks of nodes whose views have the same addresses and initial sequence numbers */
 #define NEIGHBOURS_MAX 64u /* views compared with each one of its kind: more copies of a packet than any path makes */
 
 struct node { uint32_t parent, next, last, count; bool maybe_copy; }; /* a set of views: the chain from its root, which knows how many they are */
@@ -114,7 +114,7 @@ static bool isn_differ(const struct view *a, const struct view *b)
 /* The same handshake, seen by clocks that differ by more than the connection lasted. */
 static bool same_handshake(const struct view *a, const struct view *b)
 {
-    int64_t apart = a->first_ns > b->first_ns ? a->first_ns - b->first_ns : b->first_ns - a->first_ns;
+    uint64_t apart = a->first_ns > b->first_ns ? (uint64_t)a->first_ns - (uint64_t)b->first_ns : (uint64_t)b->first_ns - (uint64_t)a->first_ns; /* times may be any */
     return (a->flags & b->flags & VIEW_CLIENT_ISN) && (a->flags & b->flags & VIEW_SERVER_ISN) && !isn_differ(a, b) && apart <= SKEW_NS_MAX;
 }
 

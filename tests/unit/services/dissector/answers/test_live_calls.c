@@ -191,6 +191,20 @@ static void a_cursor_of_what_is_gone_is_refused(void **state)
     check(NULL, 7, "1.0", 0, 0, "1.0");
 }
 
+/* Numbers begin at 1: the first of a file with no entry's number behind it is nobody's. */
+static void no_entry_is_number_0(void **state)
+{
+    (void)state;
+    static const uint64_t ids[] = { UINT64_C(1) << 32, UINT64_C(3) << 32, (UINT64_C(1) << 32) + ENTRIES + 1, 1 };
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        Tapeloop__V1__CallsReply *reply = ask_for(NULL, NULL, 0, "", ids[i]);
+        assert_non_null(reply->error);
+        assert_string_equal(reply->error->code, "not_found");
+        assert_int_equal(reply->n_rows, 0);
+        wire_free(reply);
+    }
+}
+
 /* Three entries, the middle one all quotes, which double twice: the others can be had, and so can it without its bodies. */
 static void make_large(void)
 {
@@ -244,6 +258,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test_setup(pages_go_on, reset), cmocka_unit_test_setup(groups_that_are_whole_have_no_cursor, reset), cmocka_unit_test_setup(groups_of_a_part_have_one, reset),
                                         cmocka_unit_test_setup(files_may_go_meanwhile, reset), cmocka_unit_test_setup(an_entry_larger_than_a_message, reset),
-                                        cmocka_unit_test_setup(a_cursor_of_what_is_gone_is_refused, reset) };
+                                        cmocka_unit_test_setup(a_cursor_of_what_is_gone_is_refused, reset), cmocka_unit_test_setup(no_entry_is_number_0, reset) };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
