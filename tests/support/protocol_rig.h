@@ -31,6 +31,7 @@ struct rig {
     uint32_t seq[2];                /* next of each side */
     uint32_t acked[2];              /* what each side has received of the other, as its next packet says */
     int64_t now_ns;
+    bool watched;                   /* its packets' point */
     uint32_t frame;
     struct record *records[RIG_ENTRIES_MAX];
     size_t count;
@@ -73,7 +74,7 @@ static RIG_UNUSED void rig_packet(struct rig *rig, enum side side, uint8_t flags
     if (captured)
         memcpy(copy, data, captured);
     struct shard_packet p = { .tuple = rig->tuple, .point = 1, .time_ns = rig->now_ns, .place = { 0, ++rig->frame }, .seq = rig->seq[side], .ack = rig->acked[side], .window = 1000,
-                              .flags = flags, .window_scale = 255, .captured = captured, .payload = payload, .data = copy };
+                              .flags = flags, .window_scale = 255, .watched = rig->watched, .captured = captured, .payload = payload, .data = copy };
     if (side == SIDE_SERVER) {
         memcpy(p.tuple.source, rig->tuple.destination, 16);
         memcpy(p.tuple.destination, rig->tuple.source, 16);

@@ -62,7 +62,7 @@ void connection_give_out_view(struct conversation *c)
         view.tuple.source_port = c->tuple.destination_port;
         view.tuple.destination_port = c->tuple.source_port;
     }
-    view.flags = (c->streams[client].isn_known ? VIEW_CLIENT_ISN : 0u) | (c->streams[!client].isn_known ? VIEW_SERVER_ISN : 0u);
+    view.flags = (c->streams[client].isn_known ? VIEW_CLIENT_ISN : 0u) | (c->streams[!client].isn_known ? VIEW_SERVER_ISN : 0u) | (c->watched ? VIEW_WATCHED : 0u);
     view.client_isn = c->streams[client].isn;
     view.server_isn = c->streams[!client].isn;
     int e = c->shard->failed ? 0 : c->shard->sink.view(c->shard->sink.context, c->view, &view);

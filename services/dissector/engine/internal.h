@@ -19,6 +19,7 @@
 #define IDLE_HALF_OPEN_NS INT64_C(60000000000)
 #define IDLE_CLOSED_NS INT64_C(5000000000)
 #define IDLE_UDP_NS INT64_C(60000000000)
+#define STREAM_START (UINT64_C(1) << 20) /* offset of a stream's first byte: a stream known by acknowledgements alone may turn out to begin a little before */
 #define DETECT_BYTES_MAX 8192u      /* of one side, before a stream is taken for unknown */
 #define DETECT_TRIES_MAX 64u        /* packets of a stream without a beginning that are looked at */
 #define SWITCHES_MAX 16u            /* from one parser to the next: a proxy, STARTTLS, an upgrade; a tunnel in a tunnel in a ... is no traffic, and each is looked at inside of the call for the one around it */
@@ -86,6 +87,7 @@ struct conversation {
     bool detect_again;
     bool strange;                   /* its beginning is nobody's: only what may follow that is looked for */
     bool unsure;                    /* pairing after a gap of the client's side: a lost request may be answered still */
+    bool watched;                   /* its point was recorded for a second when its first payload came, and nothing was forgotten */
     struct before_gap before_gap;
     uint8_t end;                    /* enum conversation_end */
     uint8_t reset;                  /* 1 + direction that sent RST */

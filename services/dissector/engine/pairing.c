@@ -4,7 +4,8 @@
  *   S.acked > R.from   its sender had received the beginning of R when S began, and
  *   S.from >= R.acked  R's sender had not received S's beginning when R began.
  * With one request under way at a time these two tell every pair, whatever was lost. With several (pipelining) they do not after a gap on the client's side, or where the capture began in the middle: a request that was
- * never seen may be answered still. Then nothing is paired until the line was quiet: the server has answered something from behind the gap, and a request finds nothing unanswered and acknowledges everything that the server has said.
+ * never seen may be answered still. Then nothing is paired until the line was quiet: the server has answered something from behind the gap, and a request finds nothing unanswered and acknowledges everything that the server has said;
+ * or, in the middle, the request is the first thing that either side says after a second of silence.
  * After a gap on the server's side, requests whose response may lie in it stay alone.
  * Datagrams have no offsets to compare: there only keys pair. */
 #include "services/dissector/engine/internal.h"
@@ -48,11 +49,19 @@ static enum incomplete alone_reason(const struct conversation *c)
     }
 }
 
+/* It is the first that was said on this connection, by either side, while somebody listened for a second: nothing from before is under way. */
+static bool breaks_silence(const struct conversation *c, const struct message *request)
+{
+    const struct stream *server = &c->streams[direction_of(c, SIDE_SERVER)], *client = &c->streams[direction_of(c, SIDE_CLIENT)];
+    return c->watched && c->answered_acked == 0 && client->gap_end == 0 && server->gap_end == 0 && request->from <= STREAM_START && request->acked <= STREAM_START;
+}
+
 /* The line is quiet: from this request on, pairs are certain again. */
 static void settle(struct conversation *c, const struct message *request)
 {
     const struct stream *server = &c->streams[direction_of(c, SIDE_SERVER)], *client = &c->streams[direction_of(c, SIDE_CLIENT)];
-    if (c->unsure && c->pending_count == 0 && c->answered_acked > 0 && c->answered_acked >= client->gap_end && request->acked >= server->fed - server->held_size)
+    bool answered = c->answered_acked > 0 && c->answered_acked >= client->gap_end && request->acked >= server->fed - server->held_size;
+    if (c->unsure && c->pending_count == 0 && (answered || breaks_silence(c, request)))
         c->unsure = false;
 }
 

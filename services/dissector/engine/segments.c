@@ -8,7 +8,6 @@
 #include "services/dissector/engine/internal.h"
 
 enum { FLAG_FIN = 1, FLAG_SYN = 2, FLAG_RST = 4, FLAG_ACK = 16 };
-#define STREAM_START (UINT64_C(1) << 20) /* offset of a stream's first byte: a stream known by acknowledgements alone may turn out to begin a little before */
 #define SOFT_BEFORE_MAX 65536            /* how far before */
 
 static int32_t distance(const struct stream *s, uint32_t seq) { return (int32_t)(seq - s->seq); }

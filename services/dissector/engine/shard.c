@@ -237,6 +237,8 @@ static enum timer timer_for(const struct conversation *c)
 static void take(struct conversation *c, unsigned direction, const struct shard_packet *p)
 {
     struct stream *s = &c->streams[direction];
+    if (p->payload && c->streams[0].bytes + c->streams[1].bytes == 0) /* a connection that was evicted may have said something before it came back */
+        c->watched = p->watched && c->shard->counters.evicted_connections == 0;
     s->packets++;
     s->bytes += p->payload;
     if (p->time_ns > c->last_ns)

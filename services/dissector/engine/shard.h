@@ -19,6 +19,7 @@ struct shard_packet {
     uint16_t window;                /* TCP, not scaled */
     uint8_t flags;                  /* TCP's byte of flags */
     uint8_t window_scale;           /* of a SYN's option; 255: none */
+    bool watched;                   /* its point was recorded for a second before it (input/input.h): what did not come since then was not sent */
     uint32_t captured, payload;     /* payload bytes at data; payload bytes on the wire (more where the capture cut them) */
     const uint8_t *data;            /* borrowed for the call */
 };

@@ -77,6 +77,7 @@ static inline bool value_next_pair(const struct value *value, uint32_t *at, stru
 /* One observation of a connection: (node, interface). Finalising chooses among the views of one connection; see work/views.h. */
 #define VIEW_CLIENT_ISN 1u
 #define VIEW_SERVER_ISN 2u
+#define VIEW_WATCHED 4u                     /* its point was recorded for a second before its first payload: see engine/pairing.c */
 struct view {
     struct tuple tuple;
     uint64_t point;                         /* hash of node and interface name */

@@ -108,7 +108,7 @@ static inline bool take_udp(const uint8_t *at, uint32_t captured, uint32_t lengt
 static inline void begin(const struct input_packet *packet, uint8_t version, uint8_t transport, uint32_t vni, struct shard_packet *ret)
 {
     *ret = (struct shard_packet){ .tuple = { .version = version, .transport = transport, .vni = vni }, .point = packet->point, .time_ns = packet->time_ns,
-                                  .place = { packet->input, packet->frame }, .node = packet->node, .window_scale = WINDOW_SCALE_NONE };
+                                  .place = { packet->input, packet->frame }, .node = packet->node, .window_scale = WINDOW_SCALE_NONE, .watched = packet->watched };
 }
 
 static inline void finish(struct decoder *d, struct shard_packet *ret)
@@ -140,7 +140,7 @@ static inline bool decode_plain(struct decoder *d, const struct input_packet *pa
 }
 
 /* What is being looked at: the packet, or a datagram that was put together. */
-struct layer { struct packet_view view; const uint8_t *data; uint32_t length /* on the wire, of data */; uint8_t depth; };
+struct layer { struct packet_view view; const uint8_t *data; uint32_t length /* on the wire, of data */; uint8_t depth; bool joined; };
 
 /* Where the IP packet ends on the wire: as its header says, but inside of what surrounds it. */
 static uint32_t wire_end(const struct layer *layer)
@@ -159,6 +159,7 @@ static bool join(struct decoder *d, const struct fragment *fragment, struct laye
         return false;
     if (!packet_parse_datagram(&view, datagram.protocol, datagram.data, datagram.captured, &layer->view))
         return false;
+    layer->joined = true;
     layer->data = datagram.data;
     layer->length = datagram.length;
     return true;
@@ -210,6 +211,8 @@ static bool take_transport(struct decoder *d, const struct input_packet *packet,
         d->counters.malformed++;
         return false;
     }
+    if (layer->joined)
+        ret->watched = false; /* its fragments may come from two inputs, and the one that knows is not everywhere at hand */
     d->counters.tunnelled += layer->depth > 0;
     finish(d, ret);
     return true;

@@ -49,8 +49,8 @@ static int begin_classic(struct input_reader *r)
     r->points = malloc(sizeof *r->points);
     if (!r->points)
         return -ENOMEM;
-    r->points[0] = input_point(r->input->node_name, "", 0);
-    r->points_count = r->points_room = 1;
+    r->points[0] = (struct input_observed){ input_point(r->input->node_name, "", 0), INT64_MAX };
+    r->points_count = r->points_room = r->points_most = 1;
     return 0;
 }
 
@@ -154,6 +154,7 @@ static void end_block(struct input_reader *r, const char *problem)
     const struct segment_block *block = r->block;
     uint32_t frames = block->packets + block->events + block->canaries, seen = r->frame - r->block_frame;
     r->counters.damaged_blocks++;
+    input_watch_anew(r);
     r->counters.lost += seen < frames ? frames - seen : 0;
     if (seen < frames)
         r->frame = r->block_frame + frames;

@@ -20,7 +20,8 @@ struct input_reader {
     struct pcap_classic_file classic;
     struct pcapng_reader *pcapng;       /* NULL: a classic file */
     struct input_names names;           /* of all sections */
-    uint64_t *points; uint32_t points_count, points_room; /* by the section's interface */
+    struct input_observed { uint64_t point; int64_t first_ns /* of its packets; INT64_MAX: none yet */; } *points; uint32_t points_count, points_room; /* by the section's interface */
+    uint32_t points_most;               /* of any section so far: one that names an interface as the section before did goes on with it */
     struct input_source source;         /* at and end also where there are blocks */
     struct input_blocks *blocks;        /* NULL: no segment with an index */
     const struct segment_block *block;  /* the one being read */
@@ -37,6 +38,8 @@ struct input_reader {
  * problem says what); *ret_count is set then too. */
 int records_classic(struct input_reader *reader, struct input_packet *packets, uint32_t most, uint32_t *ret_count, size_t *ret_needed);
 int records_pcapng(struct input_reader *reader, struct input_packet *packets, uint32_t most, uint32_t *ret_count, size_t *ret_needed);
+/* Packets are missing here: nobody was watched. */
+void input_watch_anew(struct input_reader *reader);
 __attribute__((format(printf, 2, 3))) void input_say(struct input_reader *reader, const char *format, ...); /* the first problem stays */
 /* Where many readers are open, one that waits gives the memory of its block back (rest), and decodes the block again when its turn comes (wake); the packets of its last batch move. -EIO: the file has changed. */
 bool input_holds_block(const struct input_reader *reader);

@@ -5,8 +5,14 @@
 
 #define AHEAD_BYTES 2048 /* packets are read for the first time here: some four ahead are asked of the memory (a twentieth of the time; the processor by itself stops at the end of each page) */
 
+void input_watch_anew(struct input_reader *r)
+{
+    for (uint32_t i = 0; i < r->points_most; i++)
+        r->points[i].first_ns = INT64_MAX;
+}
+
 /* Fills in what every format has alike. False: outside of the window. */
-static inline bool give(struct input_reader *r, struct input_packet *packet)
+static inline bool give(struct input_reader *r, struct input_observed *observed, struct input_packet *packet)
 {
     if (packet->time_ns < r->from_ns || packet->time_ns > r->to_ns) {
         r->counters.outside_window++;
@@ -18,6 +24,10 @@ static inline bool give(struct input_reader *r, struct input_packet *packet)
     packet->frame = r->frame;
     packet->input = r->number;
     packet->node = r->input->node;
+    packet->point = observed->point;
+    if (packet->time_ns < observed->first_ns)
+        observed->first_ns = packet->time_ns;
+    packet->watched = packet->time_ns - observed->first_ns >= INPUT_WATCHED_NS;
     if (packet->link_type != PACKET_LINK_ETHERNET && !packet_knows_link(packet->link_type)) {
         r->unread_link = r->unread++ ? r->unread_link : packet->link_type;
         r->unread_many = r->unread_many || r->unread_link != packet->link_type;
@@ -43,9 +53,8 @@ int records_classic(struct input_reader *r, struct input_packet *packets, uint32
             __builtin_prefetch(at + AHEAD_BYTES + line);
         at += n;
         r->frame++;
-        packets[count] = (struct input_packet){ .data = packet.data, .captured = packet.captured, .length = packet.length, .time_ns = packet.time_ns, .point = r->points[0],
-                                                .link_type = file.link_type };
-        count += give(r, &packets[count]);
+        packets[count] = (struct input_packet){ .data = packet.data, .captured = packet.captured, .length = packet.length, .time_ns = packet.time_ns, .link_type = file.link_type };
+        count += give(r, &r->points[0], &packets[count]);
     }
     r->source.at = at;
     *ret_count = count;
@@ -63,16 +72,20 @@ static int note_header(struct input_reader *r, const struct pcapng_block *block)
         return 0;
     if (r->points_count == r->points_room) {
         uint32_t room = r->points_room ? r->points_room * 2 : 16;
-        uint64_t *grown = reallocarray(r->points, room, sizeof *grown);
+        struct input_observed *grown = reallocarray(r->points, room, sizeof *grown);
         if (!grown)
             return -ENOMEM;
         r->points = grown;
         r->points_room = room;
     }
     const struct pcapng_interface *interface = pcapng_reader_interface(r->pcapng, r->points_count);
-    r->points[r->points_count] = input_point(r->input->node_name, interface ? interface->name : "", r->points_count);
-    int e = interface ? input_names_add(&r->names, r->points[r->points_count], interface->name) : 0;
+    struct input_observed *observed = &r->points[r->points_count];
+    uint64_t point = input_point(r->input->node_name, interface ? interface->name : "", r->points_count);
+    if (r->points_count >= r->points_most || observed->point != point)
+        *observed = (struct input_observed){ point, INT64_MAX };
+    int e = interface ? input_names_add(&r->names, observed->point, interface->name) : 0;
     r->points_count++;
+    r->points_most = r->points_count > r->points_most ? r->points_count : r->points_most;
     return e;
 }
 
@@ -83,9 +96,10 @@ static inline bool take_packet(struct input_reader *r, const struct pcapng_packe
         r->counters.canaries++;
         return false;
     }
-    *packet = (struct input_packet){ .data = from->data, .captured = from->captured, .length = from->length, .time_ns = from->time_ns, .point = r->points[from->interface],
-                                     .link_type = interface->link_type, .interface = from->interface };
-    return give(r, packet);
+    if (from->drops)
+        input_watch_anew(r);
+    *packet = (struct input_packet){ .data = from->data, .captured = from->captured, .length = from->length, .time_ns = from->time_ns, .link_type = interface->link_type, .interface = from->interface };
+    return give(r, &r->points[from->interface], packet);
 }
 
 int records_pcapng(struct input_reader *r, struct input_packet *packets, uint32_t most, uint32_t *ret_count, size_t *ret_needed)

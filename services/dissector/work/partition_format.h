@@ -29,7 +29,7 @@ struct partition_row {
     uint32_t seq, ack, captured, payload, vni;
     uint16_t source_port, destination_port, window;
     uint8_t version, transport, flags, window_scale;
-    uint8_t zero[2];
+    uint8_t watched, zero;
 };
 static_assert(sizeof(struct partition_row) == 72, "no holes");
 /* Behind it: captured bytes, zeros up to a multiple of 8. */

@@ -126,7 +126,7 @@ int partition_write(struct partition_writer *w, const struct shard_packet *p, in
         return -E2BIG;
     struct partition_row row = { .size = aligned(raw), .frame = p->place.frame, .time_ns = p->time_ns, .order_ns = order_ns, .point = p->point, .hash = p->hash, .seq = p->seq, .ack = p->ack,
                                  .captured = p->captured, .payload = p->payload, .vni = t->vni, .source_port = t->source_port, .destination_port = t->destination_port, .window = p->window,
-                                 .version = t->version, .transport = t->transport, .flags = p->flags, .window_scale = p->window_scale };
+                                 .version = t->version, .transport = t->transport, .flags = p->flags, .window_scale = p->window_scale, .watched = p->watched };
     uint8_t *at = NULL;
     mem_auto_free uint8_t *own = NULL;
     int r = make_room(w, section, row.size, order_ns, &at, &own);

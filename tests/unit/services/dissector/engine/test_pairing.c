@@ -186,6 +186,71 @@ static void a_capture_from_the_middle(void **state)
     }
 }
 
+/* Half of the batches come after a silence; recording begins at any moment, and knows after a second that nothing was said. */
+static void silence_tells_that_nothing_is_under_way(void **state)
+{
+    (void)state;
+    static const int64_t PAUSE_NS = INT64_C(3000000000), SECOND_NS = INT64_C(1000000000);
+    static struct script s;
+    size_t first = 0, broken = 0;
+    for (uint64_t seed = 1; seed <= 2000; seed++) {
+        static int64_t at[PACKETS_MAX];
+        make(&s, 40, seed % 2 ? 1 : 6, seed);
+        bool paused = false;
+        int64_t now = 0;
+        for (size_t i = 0; i < s.count; i++) {
+            bool turns = i > 3 && s.packets[i].size && s.packets[i].side == SIDE_CLIENT && s.packets[i - 1].side == SIDE_SERVER; /* a batch begins */
+            bool thinks = i > 3 && s.packets[i].size && s.packets[i].side == SIDE_SERVER && s.packets[i - 1].side == SIDE_CLIENT;
+            paused = (turns || thinks) && roll(&s, 2);
+            now += paused ? PAUSE_NS : RIG_STEP_NS;
+            at[i] = now;
+        }
+        int64_t begun = at[3] + (int64_t)roll(&s, 1000) * (now - at[3]) / 1000;
+        struct rig *rig = new_rig();
+        size_t i = 3;
+        while (i < s.count && at[i] <= begun)
+            i++;
+        bool silent = i < s.count && s.packets[i].size && s.packets[i].side == SIDE_CLIENT && at[i] - begun >= SECOND_NS;
+        for (; i < s.count; i++) {
+            rig->now_ns = RIG_START_NS + at[i];
+            rig->watched = at[i] - begun >= SECOND_NS;
+            play(rig, &s.packets[i]);
+        }
+        rig_stop(rig);
+        (void)check(rig, 40);
+        broken += silent;
+        first += silent && rig->count > 0 && rig->records[0]->incomplete == WHOLE;
+        rig_free(rig);
+    }
+    assert_true(broken > 500);
+    assert_int_equal(first, broken); /* the very first one is a pair */
+}
+
+/* What was evicted may have said something. */
+static void an_eviction_takes_the_silence_away(void **state)
+{
+    (void)state;
+    for (unsigned evicts = 0; evicts < 2; evicts++) {
+        struct rig *rig = calloc(1, sizeof *rig);
+        assert_non_null(rig);
+        struct shard_options options = { .limits = { .connections = 1 } };
+        struct shard_sink sink = { rig_entry, rig_view, rig };
+        assert_int_equal(shard_new(0, &options, &sink, &rig->shard), 0);
+        rig->tuple = (struct tuple){ .source = { 10, 0, 0, 1 }, .destination = { 10, 0, 0, 2 }, .source_port = 40000, .destination_port = 7, .version = 4, .transport = 6 };
+        rig->now_ns = RIG_START_NS;
+        rig->watched = true;
+        if (evicts) {
+            rig_say(rig, SIDE_CLIENT, "Q0:\n", -1);
+            rig->tuple.source_port = 40001;
+        }
+        rig_say(rig, SIDE_CLIENT, "Q1:\n", -1);
+        rig_say(rig, SIDE_SERVER, "A1:\n", -1);
+        rig_stop(rig);
+        assert_int_equal(rig_count(rig), evicts ? 3 : 1);
+        rig_free(rig);
+    }
+}
+
 static void datagrams_pair_by_key(void **state)
 {
     (void)state;
@@ -272,7 +337,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_conversations_pair_all), cmocka_unit_test(disorder_and_repetition_lose_nothing), cmocka_unit_test(losses_never_make_a_wrong_pair),
-        cmocka_unit_test(one_call_at_a_time_loses_only_what_lost_a_packet), cmocka_unit_test(a_capture_from_the_middle), cmocka_unit_test(datagrams_pair_by_key),
+        cmocka_unit_test(one_call_at_a_time_loses_only_what_lost_a_packet), cmocka_unit_test(a_capture_from_the_middle),
+        cmocka_unit_test(silence_tells_that_nothing_is_under_way), cmocka_unit_test(an_eviction_takes_the_silence_away), cmocka_unit_test(datagrams_pair_by_key),
         cmocka_unit_test(old_datagrams_are_given_up), cmocka_unit_test(no_memory_ties_no_lists_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

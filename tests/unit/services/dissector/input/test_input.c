@@ -76,7 +76,7 @@ static struct input_reader *open_input(const struct input *input)
 static const struct input plain = { .path = path, .segment_id = "", .node_name = "", .node = 4 };
 
 /* All packets of a file: each its number as 4 bytes (little-endian) in front. Returns how many; their numbers and frames in order. */
-struct found { uint32_t count; uint32_t numbers[20000], frames[20000]; int64_t times[20000]; uint32_t links[20000]; uint64_t points[20000]; char problem[INPUT_ERROR_TEXT_MAX]; struct input_counters counters; };
+struct found { uint32_t count; uint32_t numbers[20000], frames[20000]; int64_t times[20000]; uint32_t links[20000]; uint64_t points[20000]; bool watched[20000]; char problem[INPUT_ERROR_TEXT_MAX]; struct input_counters counters; };
 static struct found found;
 
 static void take(struct input_reader *reader, const struct input_packet *packets, int n)
@@ -93,6 +93,7 @@ static void take(struct input_reader *reader, const struct input_packet *packets
         found.frames[found.count] = packets[i].frame;
         found.times[found.count] = packets[i].time_ns;
         found.links[found.count] = packets[i].link_type;
+        found.watched[found.count] = packets[i].watched;
         found.points[found.count++] = packets[i].point;
     }
 }
@@ -334,6 +335,61 @@ static void windows(void **state)
     assert_int_equal(found.counters.frames, 100);
 }
 
+/* A second after its own first packet, in the window; a new section goes on, and a loss begins anew. */
+static void a_point_is_watched_after_a_second(void **state)
+{
+    (void)state;
+    enum { S = 1000000000 };
+    static const bool watched[] = { false, false, false, true, true, true, true, false, false, true };
+    struct input input = plain;
+    section_and_interfaces();
+    epb(0, 1 * (int64_t)S, 0);
+    epb(0, 2 * (int64_t)S - 1, 1);
+    epb(1, 5 * (int64_t)S, 2);                  /* another interface */
+    epb(0, 6 * (int64_t)S, 3);
+    epb(1, 6 * (int64_t)S, 4);
+    section_and_interfaces();
+    epb(0, 7 * (int64_t)S, 5);
+    epb(1, 7 * (int64_t)S, 6);
+    used += pcapng_put_section(file + used, NULL, NULL, NULL, NULL);
+    used += pcapng_put_interface(file + used, 1, "eth1", NULL);
+    epb(0, 8 * (int64_t)S, 7);                  /* not who was there before */
+    used += pcapng_put_section(file + used, NULL, NULL, NULL, NULL);
+    used += pcapng_put_interface(file + used, 1, "eth1", NULL);
+    uint32_t total = (uint32_t)pcapng_epb_bytes(20, true);
+    uint8_t *data = pcapng_epb_begin(file + used, total, 0, 10 * (uint64_t)S, 20, 20);
+    memset(data, 0, 20);
+    data[0] = 8;
+    pcapng_epb_end(data, total, 20, 0, 3);      /* behind three that the capture lost */
+    used += total;
+    epb(0, 11 * (int64_t)S, 9);
+    save();
+    read_input(&plain, 3);
+    assert_int_equal(found.count, 10);
+    for (uint32_t i = 0; i < found.count; i++)
+        assert_int_equal(found.numbers[i], i);
+    assert_memory_equal(found.watched, watched, sizeof watched);
+    input.from_ns = 2 * (int64_t)S - 1;
+    input.to_ns = INT64_MAX;
+    read_input(&input, 3);
+    assert_int_equal(found.count, 9);
+    assert_int_equal(found.numbers[2], 3);
+    assert_true(found.watched[2]);
+    input.from_ns = 6 * (int64_t)S;
+    read_input(&input, 3);
+    assert_int_equal(found.numbers[0], 3);
+    assert_false(found.watched[0] || found.watched[1]);
+    assert_true(found.watched[2] && found.watched[3]);
+    used = 0;
+    classic_header(0xa1b2c3d4, false, 1);
+    for (uint32_t i = 0; i < 3; i++)            /* a second apart */
+        classic_packet(false, false, i, 0, 20);
+    save();
+    read_input(&plain, 3);
+    assert_false(found.watched[0]);
+    assert_true(found.watched[1] && found.watched[2]);
+}
+
 static void any_lz4_frame(void **state)
 {
     (void)state;
@@ -522,7 +578,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(classic_kinds), TEST(torn_classic), TEST(nonsense_is_told), TEST(frames_as_wireshark_counts), TEST(unknown_link_types), TEST(windows), TEST(any_lz4_frame), TEST(standard_input), TEST(segments),
+        TEST(classic_kinds), TEST(torn_classic), TEST(nonsense_is_told), TEST(frames_as_wireshark_counts), TEST(unknown_link_types), TEST(windows), TEST(a_point_is_watched_after_a_second), TEST(any_lz4_frame), TEST(standard_input), TEST(segments),
         TEST(damaged_segments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
