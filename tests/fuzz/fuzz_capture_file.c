@@ -40,7 +40,7 @@ static struct seen read_file(const char *path, uint32_t batch)
             if (!decode_packet(decoder, &packets[i], &found))
                 continue;
             seen.found++;
-            if (found.captured > found.payload)
+            if (found.captured > found.payload || found.time_ns != shard_time(packets[i].time_ns))
                 abort();
             for (uint32_t k = 0; k < found.captured; k++)
                 seen.sum += found.data[k];

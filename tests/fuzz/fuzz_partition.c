@@ -37,7 +37,7 @@ static void read_set(struct partition_set *set)
         struct shard_packet packet;
         int r = partition_set_begin(set, shard);
         while (r >= 0 && (r = partition_set_next(set, &packet)) > 0) {
-            if (packet.hash % SHARDS != shard || packet.captured > packet.payload)
+            if (packet.hash % SHARDS != shard || packet.captured > packet.payload || packet.time_ns != shard_time(packet.time_ns))
                 abort();
             for (uint32_t i = 0; i < packet.captured; i++)
                 sum ^= packet.data[i];

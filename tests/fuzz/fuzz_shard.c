@@ -1,6 +1,7 @@
 /* The engine over any packets: connections that begin, overlap, lose, repeat, reset and evict each other, with any bytes in them, whoever's protocol they look like. Every record that comes out must hold what it says.
  *
- *   packet = control | port | seq step | size | bytes     control: 1 other side, 2 SYN, 4 FIN, 8 RST, 16 UDP, 32 lost (not captured), 64 out of order, 128 a minute passes */
+ *   packet = control | port | seq step | size | bytes     control: 1 other side, 2 SYN, 4 FIN, 8 RST, 16 UDP, 32 lost (not captured), 64 out of order, 128 a minute passes
+ *                                                port: & 15 which connection, 16 another point, 64 the clock jumps to the end (32: to the beginning) of time */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,9 @@ static void feed(struct shard *shard, struct flow *flows, const uint8_t *head, c
     struct flow *flow = &flows[which];
     struct shard_packet p = { .point = head[1] >> 4 & 1, .place = { 0, number }, .window = 100, .window_scale = 255, .captured = size, .payload = size, .data = bytes };
     *now += control & 128 ? INT64_C(60000000000) : 1000;
-    p.time_ns = *now;
+    if (head[1] & 64)
+        *now = head[1] & 32 ? -SHARD_TIME_MAX : SHARD_TIME_MAX;
+    p.time_ns = *now = shard_time(*now);
     p.tuple = (struct tuple){ .source = { 10, 0, 0, 1 }, .destination = { 10, 0, 0, 2 }, .source_port = (uint16_t)(1000 + which / 8), .destination_port = ports[which % 8], .version = 4, .transport = control & 16 ? 17 : 6 };
     if (side) {
         struct tuple t = p.tuple;

@@ -435,7 +435,9 @@ static int64_t time_of(const struct conversation *c, unsigned direction, const s
     int64_t most = s->waiting ? s->waiting->time_ns : end <= s->acked || !view->clock_known ? c->last_ns : INT64_MAX;
     if (answer && answer->acked >= end && answer->time_ns < most)
         most = answer->time_ns;
-    int64_t time_ns = view->clock_known ? piece->time_ns + view->clock_ns : most;
+    int64_t time_ns = most;
+    if (view->clock_known && __builtin_add_overflow(piece->time_ns, view->clock_ns, &time_ns))
+        time_ns = view->clock_ns > 0 ? SHARD_TIME_MAX : -SHARD_TIME_MAX;
     time_ns = time_ns < most ? time_ns : most;
     return time_ns > least ? time_ns : least;
 }

@@ -12,7 +12,7 @@ struct shard_packet {
     struct tuple tuple;             /* source: the sender */
     uint64_t hash;                  /* symmetric, of the tuple: its low 8 bits are the shard */
     uint64_t point;                 /* hash of node and interface name */
-    int64_t time_ns;
+    int64_t time_ns;                /* shard_time() */
     struct place place;
     uint32_t node;                  /* rank of the node's name */
     uint32_t seq, ack;              /* TCP */
@@ -23,6 +23,12 @@ struct shard_packet {
     uint32_t captured, payload;     /* payload bytes at data; payload bytes on the wire (more where the capture cut them) */
     const uint8_t *data;            /* borrowed for the call */
 };
+/* A capture may say any time; the engine tells how far times lie apart. What is further from 1970 than a century and a half is cut to that. */
+#define SHARD_TIME_MAX (INT64_MAX / 2)
+static inline int64_t shard_time(int64_t ns)
+{
+    return ns > SHARD_TIME_MAX ? SHARD_TIME_MAX : ns < -SHARD_TIME_MAX ? -SHARD_TIME_MAX : ns;
+}
 /* The same for both directions; not 0. */
 uint64_t shard_hash(const struct tuple *tuple);
 

@@ -107,7 +107,7 @@ static inline bool take_udp(const uint8_t *at, uint32_t captured, uint32_t lengt
 
 static inline void begin(const struct input_packet *packet, uint8_t version, uint8_t transport, uint32_t vni, struct shard_packet *ret)
 {
-    *ret = (struct shard_packet){ .tuple = { .version = version, .transport = transport, .vni = vni }, .point = packet->point, .time_ns = packet->time_ns,
+    *ret = (struct shard_packet){ .tuple = { .version = version, .transport = transport, .vni = vni }, .point = packet->point, .time_ns = shard_time(packet->time_ns),
                                   .place = { packet->input, packet->frame }, .node = packet->node, .window_scale = WINDOW_SCALE_NONE, .watched = packet->watched };
 }
 

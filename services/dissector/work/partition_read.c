@@ -118,7 +118,7 @@ int partition_next_row(const struct partition *partition, const uint8_t *chunk, 
         return -EBADMSG;
     const uint8_t *addresses = chunk + *at + sizeof row;
     *ret = (struct shard_packet){ .tuple = { .source_port = row.source_port, .destination_port = row.destination_port, .version = row.version, .transport = row.transport, .vni = row.vni },
-                                  .hash = row.hash, .point = row.point, .time_ns = row.time_ns, .place = { partition->input, row.frame }, .node = partition->node, .seq = row.seq, .ack = row.ack,
+                                  .hash = row.hash, .point = row.point, .time_ns = shard_time(row.time_ns), .place = { partition->input, row.frame }, .node = partition->node, .seq = row.seq, .ack = row.ack,
                                   .window = row.window, .flags = row.flags, .window_scale = row.window_scale, .watched = row.watched != 0, .captured = row.captured, .payload = row.payload, .data = addresses + 2 * address };
     memcpy(ret->tuple.source, addresses, address);
     memcpy(ret->tuple.destination, addresses + address, address);
