@@ -91,7 +91,7 @@ function seen_otherwise(c,    n, i, o) {
 }
 function unsure_of(w,    p) { p = w[1] == "GRPC" ? "HTTP/2" : w[1]; return unsure[p, w[3]] (w[2] == "pair" ? " " unsure[p, w[4]] : "") }
 function holds(only, side, fact, w) {
-    if (only == "pipelined") return in_order(w) == (side == "dissector")
+    if (only == "pipelined") return in_order(w)
     if (only == "unsure") return unsure_of(w) ~ /started_before|gap|truncated/
     if (only == "nameless") return unsure_of(w) ~ /hpack|gap/
     if (only == "networks") return networks[endpoints(w)] >= 2
