@@ -115,6 +115,7 @@ static bool follow_switch(struct conversation *c)
         free(state);
         return true;
     }
+    pairing_close(c); /* the next one's responses answer none of these */
     c->desyncs = 0;
     c->detect_no = 0;
     c->strange = false;

@@ -1,6 +1,6 @@
 /* A registry of its own for tests of the engine: TCP, UDP, and a protocol whose messages carry their number, so that a wrong pair shows.
  *
- *   request "Q<number>:<filler>\n", response "A<number>:<filler>\n"; in a datagram the same, paired by the number as key */
+ *   request "Q<number>:<filler>\n", response "A<number>:<filler>\n"; in a datagram the same, paired by the number as key; "S\n" of the server: what follows is to be detected again */
 #ifndef TESTS_ENGINE_FAKE_REGISTRY_H
 #define TESTS_ENGINE_FAKE_REGISTRY_H
 #include <errno.h>
@@ -44,6 +44,10 @@ static int64_t fake_parse(struct conversation *c, enum side side, const uint8_t 
         if (end)
             state->seeking[side] = false;
         return end ? end - data + 1 : (int64_t)size;
+    }
+    if (data[0] == 'S' && side == SIDE_SERVER && end) {
+        conversation_detect_again(c);
+        return end - data + 1;
     }
     if (data[0] != (side == SIDE_CLIENT ? 'Q' : 'A'))
         return -EBADMSG;

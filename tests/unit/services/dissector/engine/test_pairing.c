@@ -301,6 +301,25 @@ static void old_datagrams_are_given_up(void **state)
     rig_free(rig);
 }
 
+/* What one parser left unanswered is none of the next one's: their values would stand in one record. */
+static void the_next_parser_answers_its_own(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(7, REDACT_OFF);
+    rig_say(rig, SIDE_CLIENT, "Q1:\n", 4);
+    rig_say(rig, SIDE_SERVER, "S\n", 2);
+    rig_say(rig, SIDE_CLIENT, "Q2:\n", 4);
+    rig_say(rig, SIDE_SERVER, "A2:\n", 4);
+    rig_finish(rig);
+    assert_int_equal(rig_count(rig), 2);
+    assert_string_equal(rig_text(rig, 0, "asked"), "1");
+    assert_string_equal(rig_text(rig, 0, "answered"), "-1");
+    assert_string_equal(rig_incomplete(rig, 0), "no_response");
+    assert_string_equal(rig_text(rig, 1, "asked"), "2");
+    assert_string_equal(rig_text(rig, 1, "answered"), "2");
+    rig_free(rig);
+}
+
 static struct conversation *any_conversation(struct shard *shard)
 {
     for (uint32_t i = 0; i < shard->buckets_count; i++)
@@ -339,7 +358,7 @@ int main(void)
         cmocka_unit_test(whole_conversations_pair_all), cmocka_unit_test(disorder_and_repetition_lose_nothing), cmocka_unit_test(losses_never_make_a_wrong_pair),
         cmocka_unit_test(one_call_at_a_time_loses_only_what_lost_a_packet), cmocka_unit_test(a_capture_from_the_middle),
         cmocka_unit_test(silence_tells_that_nothing_is_under_way), cmocka_unit_test(an_eviction_takes_the_silence_away), cmocka_unit_test(datagrams_pair_by_key),
-        cmocka_unit_test(old_datagrams_are_given_up), cmocka_unit_test(no_memory_ties_no_lists_together),
+        cmocka_unit_test(old_datagrams_are_given_up), cmocka_unit_test(the_next_parser_answers_its_own), cmocka_unit_test(no_memory_ties_no_lists_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -171,10 +171,10 @@ static void a_lost_answer_is_guessed(void **state)
     rig_say(rig, SIDE_SERVER, "\x81\x05" "again\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00", 16);
     rig_finish(rig);
     assert_int_equal(rig_count(rig), 4);
-    expect(rig, 0, "ws_request_payload_data=hs|incomplete=");
-    expect(rig, 1, "ws_response_payload_data=again|incomplete=");
-    expect(rig, 2, "ws_response_payload_data=|ws_response_payload_length=7|incomplete=gap");
-    expect(rig, 3, "path=/ws|incomplete=gap");
+    expect(rig, 0, "path=/ws|incomplete=gap");
+    expect(rig, 1, "ws_request_payload_data=hs|incomplete=");
+    expect(rig, 2, "ws_response_payload_data=again|incomplete=");
+    expect(rig, 3, "ws_response_payload_data=|ws_response_payload_length=7|incomplete=gap");
     rig_free(rig);
 }
 
