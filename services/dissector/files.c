@@ -66,8 +66,9 @@ static int run_plan(const struct dissector_options *o, const struct selection *f
     for (uint32_t i = 0; i < plan->count; i++)
         windows = windows || plan->inputs[i].from_ns != plan->from_ns || plan->inputs[i].to_ns != plan->to_ns;
     direct.workers = workers;
-    /* Through files everything is written down and read again, half as much work more; but no input is read by several, which more workers gain from where there are inputs for them. */
-    if (workers <= FEW_WORKERS || plan->count < workers || windows || o->stream)
+    /* Through files everything is written down and read again, half as much work more; but no input is read by several, which more workers gain from where there are
+     * inputs for them: segments, that is, for fragments of captures that overlap are put together in the order of all of them. */
+    if (workers <= FEW_WORKERS || plan->count < workers || windows || o->stream || !input_plan_is_segments(plan))
         return direct_run(&direct, &progress, result, error);
     return local_run(&direct, workers, &progress, result, error);
 }

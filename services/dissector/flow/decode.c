@@ -173,7 +173,7 @@ static bool join_fragment(struct decoder *d, const struct input_packet *packet, 
         return false;
     struct fragment fragment = { .time_ns = packet->time_ns, .order_ns = packet->order_ns, .frame = packet->frame, .offset = view->fragment_offset, .length = end - view->fragment_at,
                                  .captured = view->end - view->fragment_at, .data = layer->data + view->fragment_at, .protocol = view->fragment_protocol, .more = view->more_fragments };
-    fragment.key = (struct fragment_key){ .point = packet->point, .id = view->fragment_id, .vni = view->vni, .version = view->version,
+    fragment.key = (struct fragment_key){ .point = packet->point, .lane = packet->lane, .id = view->fragment_id, .vni = view->vni, .version = view->version,
                                           .protocol = view->version == 4 ? view->fragment_protocol : 0, .depth = layer->depth };
     memcpy(fragment.key.source, view->source, sizeof view->source);
     memcpy(fragment.key.destination, view->destination, sizeof view->destination);

@@ -22,7 +22,9 @@ struct fragment_key {
     uint8_t version;
     uint8_t protocol;                   /* of IPv4; 0 with IPv6, where it is no part of the key */
     uint8_t depth;                      /* tunnels around it */
-    uint8_t zero[5];
+    uint8_t zero;
+    uint16_t lane;                      /* input_packet.lane: neither are those of two captures of one place, which may overlap */
+    uint16_t zero2;
 };
 static_assert(sizeof(struct fragment_key) == 56, "no holes: compared and hashed as bytes");
 

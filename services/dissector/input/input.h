@@ -20,6 +20,7 @@ struct input_packet {
     uint32_t interface;                 /* in the file's section, from 0 */
     uint32_t frame;                     /* what stock Wireshark calls it in this very file, from 1 */
     uint32_t input, node;
+    uint16_t lane;                      /* input.lane, of which no more is needed: there are fewer inputs */
     bool watched;                       /* the input has told of its point for INPUT_WATCHED_NS before it: what was not seen since then was not sent */
 };
 #define INPUT_WATCHED_NS INT64_C(1000000000) /* no client that sends a request before the last one is answered lets this much time pass between them */

@@ -8,6 +8,14 @@
 #include "mem/cleanup.h"
 #include "services/dissector/input/plan_build.h"
 
+bool input_plan_is_segments(const struct input_plan *plan)
+{
+    for (uint32_t i = 0; i < plan->count; i++)
+        if (!plan->inputs[i].segment_id[0])
+            return false;
+    return true;
+}
+
 bool input_plan_is_files(const struct input_plan *plan)
 {
     struct stat st;
@@ -174,6 +182,7 @@ static int fill_plan(struct plan_build *build, struct input_plan *plan)
         planned->input.node = (uint32_t)(node - plan->nodes);
         planned->input.node_name = *node;
         planned->input.previous = i > 0 && same_lane(planned - 1, planned) ? i - 1 : INPUT_NONE;
+        planned->input.lane = planned->input.previous != INPUT_NONE ? (planned - 1)->input.lane : planned->is_segment ? i : 0;
         plan->inputs[plan->count++] = planned->input;
         planned->input.path = planned->input.segment_id = NULL;
     }

@@ -24,6 +24,7 @@ struct input {
     const char *node_name;              /* "" where it is not known */
     uint32_t node;                      /* in the sorted list of node names */
     uint32_t previous;                  /* input that holds the same lane's packets before this one; INPUT_NONE */
+    uint32_t lane;                      /* the first input of the chain that `previous` makes: its packets are one recording, whose fragments belong together. 0 for files that are no segments: one may go on where another ends */
     uint64_t bytes;                     /* of the file; 0: unknown */
     int64_t from_ns, to_ns;             /* the snapshot's window, both ends inside; 0, 0: all */
     int64_t first_ns, last_ns;          /* of its packets, as its index or the manifest says; INT64_MIN, INT64_MAX: unknown */
@@ -38,6 +39,8 @@ struct input_plan {
 };
 /* names: as the command line has them. -EINVAL (no input, too many), -EBADMSG (a manifest or an index is none), -ENOMEM, -errno of the files, with a sentence in error (INPUT_ERROR_TEXT_MAX). */
 int input_plan_new(const char *const *names, size_t count, struct input_plan **ret, char *error);
+/* Whether all inputs are segments, of which each lane's follow each other. Other files may overlap: what they say together is known only in the order of all their packets. */
+bool input_plan_is_segments(const struct input_plan *plan);
 /* Whether everything is regular files, which can be read again, or by several at once; pipes and standard input cannot. */
 bool input_plan_is_files(const struct input_plan *plan);
 /* NULL is fine. */

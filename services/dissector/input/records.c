@@ -24,6 +24,7 @@ static inline bool give(struct input_reader *r, struct input_observed *observed,
     packet->frame = r->frame;
     packet->input = r->number;
     packet->node = r->input->node;
+    packet->lane = (uint16_t)r->input->lane;
     packet->point = observed->point;
     if (packet->time_ns < observed->first_ns)
         observed->first_ns = packet->time_ns;

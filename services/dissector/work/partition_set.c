@@ -192,7 +192,7 @@ static int join_left(struct partition_set *set, const struct left_rows *rows, st
             r = -EBADMSG;
             break;
         }
-        struct input_packet place = { .time_ns = fragment.time_ns, .order_ns = fragment.order_ns, .point = fragment.key.point, .frame = fragment.frame, .input = open->input, .node = open->node };
+        struct input_packet place = { .time_ns = fragment.time_ns, .order_ns = fragment.order_ns, .point = fragment.key.point, .frame = fragment.frame, .input = open->input, .node = open->node, .lane = fragment.key.lane };
         r = decode_fragment(decoder, &place, &fragment, &packet) ? carry(set, &packet, fragment.order_ns) : 0;
     }
     if (open)

@@ -37,10 +37,20 @@ int stage_check(const struct stage_job *job, char *error)
     return r;
 }
 
-static struct input input_of(const struct stage_job *job, const struct stage_input *from)
+/* As plan.h has it, of an input that none comes before. */
+static uint32_t own_lane(const struct stage_job *job, const struct stage_input *input) { return input->segment_id[0] ? (uint32_t)(input - job->inputs) : 0; }
+
+static uint32_t lane_of(const struct stage_job *job, const struct stage_input *input)
+{
+    while (input->previous < (uint32_t)(input - job->inputs))
+        input = &job->inputs[input->previous];
+    return own_lane(job, input);
+}
+
+static struct input input_of(const struct stage_job *job, const struct stage_input *from, uint32_t lane)
 {
     return (struct input){ .path = from->path, .segment_id = from->segment_id, .node_name = from->node < job->nodes_count ? job->nodes[from->node] : "", .node = from->node, .previous = from->previous,
-                           .bytes = from->bytes, .from_ns = job->from_ns, .to_ns = job->to_ns, .first_ns = INT64_MIN, .last_ns = INT64_MAX };
+                           .lane = lane, .bytes = from->bytes, .from_ns = job->from_ns, .to_ns = job->to_ns, .first_ns = INT64_MIN, .last_ns = INT64_MAX };
 }
 
 int stage_map(const struct stage_job *job, uint32_t number, const struct stage_progress *progress, struct stage_result *ret, char *error)
@@ -50,7 +60,7 @@ int stage_map(const struct stage_job *job, uint32_t number, const struct stage_p
     if (number >= job->inputs_count)
         return fail(error, -EINVAL, "there is no such input");
     const struct stage_input *from = &job->inputs[number];
-    struct input input = input_of(job, from);
+    struct input input = input_of(job, from, lane_of(job, from));
     mem_auto_free struct stage_result *result = calloc(1, sizeof *result);
     struct partition_map_counts counts = { 0 };
     work_map_name(number, name);
@@ -220,7 +230,7 @@ int stage_finalise(const struct stage_job *job, const struct stage_progress *pro
         return fail(error, r, "cannot read the runs");
     }
     for (uint32_t i = 0; i < job->inputs_count; i++)
-        inputs[i] = input_of(job, &job->inputs[i]);
+        inputs[i] = input_of(job, &job->inputs[i], job->inputs[i].previous < i ? inputs[job->inputs[i].previous].lane : own_lane(job, &job->inputs[i]));
     const struct input_plan plan = { .inputs = inputs, .count = job->inputs_count, .from_ns = job->from_ns, .to_ns = job->to_ns };
     const struct fill_options fill = { .plan = &plan, .shard = &shard, .work_folder = job->work_folder, .memory = job->memory };
     struct finalise_options options = { .driver = driver, .path = job->output_path, .where = job->where, .nodes = job->nodes, .nodes_count = job->nodes_count, .inputs = job->inputs, .inputs_count = job->inputs_count,

@@ -249,6 +249,34 @@ static void feed_two(struct decoder *decoder, uint8_t protocol, uint32_t cut, ui
     assert_int_equal(found->place.frame, 10);
 }
 
+/* What two recordings of one place have seen is not put together. */
+static void fragments_of_two_lanes_stay_apart(void **state)
+{
+    (void)state;
+    struct decoder *decoder = NULL;
+    struct shard_packet found;
+    struct built parts[2];
+    assert_int_equal(decoder_new(&decoder), 0);
+    built_clear(&b);
+    built_text(&b, "a datagram in two parts");
+    built_udp(&b, 5, 6);
+    for (unsigned i = 0; i < 2; i++) {
+        built_clear(&parts[i]);
+        built_put(&parts[i], built_data(&b) + i * 16, i ? built_size(&b) - 16 : 16);
+        built_ipv4(&parts[i], 17, 8, 9, 1, i ? 2 : 0x2000);
+    }
+    struct input_packet first = packet_of(101, &parts[0]), second = packet_of(101, &parts[1]);
+    first.watched = second.watched = true;
+    second.lane = 1;
+    assert_false(decode_packet(decoder, &first, &found));
+    assert_false(decode_packet(decoder, &second, &found));
+    second.lane = 0;
+    assert_true(decode_packet(decoder, &second, &found));
+    assert_int_equal(found.payload, 23);
+    assert_false(found.watched); /* its parts may be of two inputs */
+    decoder_free(decoder);
+}
+
 static void fragments_inside_and_outside_of_tunnels(void **state)
 {
     (void)state;
@@ -327,7 +355,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_tcp), cmocka_unit_test(every_link_type), cmocka_unit_test(lengths_are_honoured), cmocka_unit_test(nonsense_is_refused), cmocka_unit_test(window_scales),
-        cmocka_unit_test(tunnels), cmocka_unit_test(fragments_inside_and_outside_of_tunnels), cmocka_unit_test(fragments_are_taken_over),
+        cmocka_unit_test(tunnels), cmocka_unit_test(fragments_inside_and_outside_of_tunnels), cmocka_unit_test(fragments_of_two_lanes_stay_apart), cmocka_unit_test(fragments_are_taken_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,6 +107,9 @@ static void tapes(void **state)
         assert_int_equal(plan->inputs[0].previous, INPUT_NONE);
         assert_int_equal(plan->inputs[1].previous, 0);
         assert_int_equal(plan->inputs[2].previous, INPUT_NONE);
+        assert_int_equal(plan->inputs[0].lane, 0);
+        assert_int_equal(plan->inputs[1].lane, 0);
+        assert_int_equal(plan->inputs[2].lane, 2);
         assert_int_equal(plan->inputs[1].first_ns, 50);
         assert_int_equal(plan->inputs[1].last_ns, 110);
         assert_string_equal(plan->inputs[0].node_name, "node-b");
