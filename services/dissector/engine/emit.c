@@ -108,6 +108,7 @@ static void fill_record(struct conversation *c, const struct message *request, c
     if (request && response) {
         r->elapsed_ns = response->first_ns > request->first_ns ? response->first_ns - request->first_ns : 0;
         r->duration_ns = response->last_ns > request->first_ns ? response->last_ns - request->first_ns : 0;
+        r->duration_ns = r->duration_ns > r->elapsed_ns ? r->duration_ns : r->elapsed_ns; /* its first bytes came last: it was whole then */
     } else {
         r->duration_ns = first->last_ns > first->first_ns ? first->last_ns - first->first_ns : 0;
     }

@@ -232,6 +232,26 @@ static void numbers_from_before_the_beginning(void **state)
     rig_free(rig);
 }
 
+/* The first packet of a response is lost and sent again: the response is whole when that comes. */
+static void a_response_is_whole_with_its_last_packet(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(7, REDACT_OFF);
+    rig_say(rig, SIDE_CLIENT, "Q1:\n", -1);
+    uint32_t seq = rig->seq[SIDE_SERVER], acked = rig->acked[SIDE_CLIENT];
+    rig->seq[SIDE_SERVER] = seq + 3;
+    rig_say(rig, SIDE_SERVER, "x\n", -1);
+    rig->acked[SIDE_CLIENT] = acked;
+    rig->seq[SIDE_SERVER] = seq;
+    rig_say(rig, SIDE_SERVER, "A1:", -1);
+    rig->seq[SIDE_SERVER] = seq + 5;
+    rig_finish(rig);
+    assert_int_equal(rig_count(rig), 1);
+    assert_int_equal(rig_record(rig, 0)->elapsed_ns, 2 * RIG_STEP_NS);
+    assert_int_equal(rig_record(rig, 0)->duration_ns, 2 * RIG_STEP_NS);
+    rig_free(rig);
+}
+
 static void from_port(struct rig *rig, uint16_t port, int64_t second, const char *text)
 {
     rig->tuple.source_port = port;
@@ -330,7 +350,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_comes_again_is_dropped), cmocka_unit_test(keep_alives_are_no_data), cmocka_unit_test(a_cut_packet_is_a_hole_of_known_size), cmocka_unit_test(one_side_alone),
         cmocka_unit_test(a_reset_and_the_same_ports_again), cmocka_unit_test(refused_and_unanswered), cmocka_unit_test(a_hole_waits_for_its_retransmission), cmocka_unit_test(the_budget_evicts_the_quietest),
-        cmocka_unit_test(an_eviction_is_no_avalanche), cmocka_unit_test(numbers_from_before_the_beginning), cmocka_unit_test(what_is_idle_is_over), cmocka_unit_test(a_crowd_waits_no_longer), cmocka_unit_test(what_waits_is_in_order),
+        cmocka_unit_test(an_eviction_is_no_avalanche), cmocka_unit_test(numbers_from_before_the_beginning), cmocka_unit_test(a_response_is_whole_with_its_last_packet), cmocka_unit_test(what_is_idle_is_over), cmocka_unit_test(a_crowd_waits_no_longer), cmocka_unit_test(what_waits_is_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
