@@ -41,6 +41,7 @@ struct filling {
     struct line lines[2];
     uint32_t node, number, end;     /* of the teller's view */
     uint8_t shard, outcome;
+    bool watched;                   /* the teller's view was, in the first dissection: this time less is read */
     uint64_t given;
     uint32_t count, open;           /* views; those that are not over */
     uint32_t left, contradicted;    /* others than the teller that are asked; contradictions */
@@ -82,6 +83,7 @@ int filling_new(struct filler *filler, const struct view *views, uint32_t count,
     f->number = number;
     f->shard = shard;
     f->end = views[0].end;
+    f->watched = views[0].flags & VIEW_WATCHED;
     f->count = f->open = count;
     f->left = count - 1;
     for (uint32_t i = 0; i < count; i++) {
@@ -169,7 +171,7 @@ static int begin(struct filling *f, unsigned line, const struct shard_packet *p)
     if (!c)
         return -ENOMEM;
     *c = (struct conversation){ .shard = f->filler->shard, .hash = p->hash, .point = p->point, .tuple = p->tuple, .node = f->node, .view = f->number, .tcp = true, .first_ns = p->time_ns, .last_ns = p->time_ns,
-                                .first_at = p->place, .filling = f };
+                                .first_at = p->place, .watched = f->watched, .filling = f };
     c->shard->held_bytes += sizeof *c;
     f->turned = line;
     f->c = c;

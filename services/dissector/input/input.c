@@ -50,7 +50,7 @@ static int begin_classic(struct input_reader *r)
     if (!r->points)
         return -ENOMEM;
     r->points[0] = (struct input_observed){ input_point(r->input->node_name, "", 0), INT64_MAX };
-    r->points_count = r->points_room = r->points_most = 1;
+    r->points_count = r->points_room = 1;
     return 0;
 }
 

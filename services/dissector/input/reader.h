@@ -20,8 +20,7 @@ struct input_reader {
     struct pcap_classic_file classic;
     struct pcapng_reader *pcapng;       /* NULL: a classic file */
     struct input_names names;           /* of all sections */
-    struct input_observed { uint64_t point; int64_t first_ns /* of its packets; INT64_MAX: none yet */; } *points; uint32_t points_count, points_room; /* by the section's interface */
-    uint32_t points_most;               /* of any section so far: one that names an interface as the section before did goes on with it */
+    struct input_observed { uint64_t point; int64_t first_ns /* of its first packet; INT64_MAX: none yet */; } *points; uint32_t points_count, points_room; /* by the section's interface: where a section ends, another capture may begin, at any time */
     struct input_source source;         /* at and end also where there are blocks */
     struct input_blocks *blocks;        /* NULL: no segment with an index */
     const struct segment_block *block;  /* the one being read */

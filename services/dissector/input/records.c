@@ -7,7 +7,7 @@
 
 void input_watch_anew(struct input_reader *r)
 {
-    for (uint32_t i = 0; i < r->points_most; i++)
+    for (uint32_t i = 0; i < r->points_count; i++)
         r->points[i].first_ns = INT64_MAX;
 }
 
@@ -26,9 +26,9 @@ static inline bool give(struct input_reader *r, struct input_observed *observed,
     packet->node = r->input->node;
     packet->lane = (uint16_t)r->input->lane;
     packet->point = observed->point;
-    if (packet->time_ns < observed->first_ns)
+    if (observed->first_ns == INT64_MAX) /* one that comes later with an earlier time tells of no moment before it */
         observed->first_ns = packet->time_ns;
-    packet->watched = packet->time_ns - observed->first_ns >= INPUT_WATCHED_NS;
+    packet->watched = packet->time_ns > observed->first_ns && (uint64_t)packet->time_ns - (uint64_t)observed->first_ns >= (uint64_t)INPUT_WATCHED_NS; /* times may be any */
     if (packet->link_type != PACKET_LINK_ETHERNET && !packet_knows_link(packet->link_type)) {
         r->unread_link = r->unread++ ? r->unread_link : packet->link_type;
         r->unread_many = r->unread_many || r->unread_link != packet->link_type;
@@ -81,12 +81,9 @@ static int note_header(struct input_reader *r, const struct pcapng_block *block)
     }
     const struct pcapng_interface *interface = pcapng_reader_interface(r->pcapng, r->points_count);
     struct input_observed *observed = &r->points[r->points_count];
-    uint64_t point = input_point(r->input->node_name, interface ? interface->name : "", r->points_count);
-    if (r->points_count >= r->points_most || observed->point != point)
-        *observed = (struct input_observed){ point, INT64_MAX };
+    *observed = (struct input_observed){ input_point(r->input->node_name, interface ? interface->name : "", r->points_count), INT64_MAX };
     int e = interface ? input_names_add(&r->names, observed->point, interface->name) : 0;
     r->points_count++;
-    r->points_most = r->points_count > r->points_most ? r->points_count : r->points_most;
     return e;
 }
 

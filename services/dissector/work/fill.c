@@ -162,14 +162,13 @@ static void end(struct fill *f, uint32_t number)
     f->left--;
 }
 
-static int take_packet(struct fill *f, struct shard_packet *p)
+static int take_packet(struct fill *f, const struct shard_packet *p)
 {
     struct route *route = route_of(f, p);
     if (!route)
         return 0;
     bool last = same_place(&route->view->last_at, &p->place);
     uint32_t number = route->filling;
-    p->watched = (route->view->flags & VIEW_WATCHED) != 0; /* this time less is read */
     route->begun = true;
     route->over = last;
     int r = f->over[number] || f->fillings[number] ? 0 : begin(f, number);

@@ -23,6 +23,7 @@ static struct talk talk;
 static struct sight sights[VIEWS_MAX];
 static uint32_t sights_count;
 static struct watcher first, second;
+static bool watched;                    /* what packets of the first dissection say of their points */
 
 static uint32_t next_random(uint64_t *seed) { return (uint32_t)((*seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407u) >> 33); }
 
@@ -150,6 +151,7 @@ static void pass(struct shard *shard, struct filling *filling, const uint32_t *o
         struct shard_packet p;
         uint8_t *copy = malloc(talk.packets[at[view]].size + 1);
         fill_packet(view, at[view]++, &p, copy);
+        p.watched = watched && !filling;
         uint32_t number = 0;
         while (filling && order[number] != view)
             number++;
@@ -266,6 +268,26 @@ static void from_the_middle(void **state)
         expect_no_wrong_pair(&second);
         for (uint32_t i = 3; i < second.count; i++)
             assert_true(second.said[i].asked == second.said[i].answered && second.said[i].incomplete == WHOLE);
+    }
+}
+
+/* What broke a second's silence is a pair with its response, as it is where nothing is filled: the second dissection reads less, and does not know for how long points were watched. */
+static void from_the_middle_behind_a_silence(void **state)
+{
+    (void)state;
+    for (uint64_t turn = 0; turn < 20; turn++) {
+        uint64_t seed = turn + 1000;
+        make_talk(40, turn, false);
+        sights_count = 2;
+        lose(&seed, 4);
+        for (uint32_t i = 0; i < 12; i++)
+            sights[0].lost[i] = sights[1].lost[i] = false;
+        watched = true;
+        enum filling_outcome outcome = run();
+        watched = false;
+        assert_int_equal(outcome, FILLING_DONE);
+        assert_true(first.said[0].incomplete == WHOLE && first.said[0].asked == 0 && first.said[0].answered == 0);
+        assert_true(is_whole(&second, 40));
     }
 }
 
@@ -487,7 +509,7 @@ static void too_many_views_or_connections_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_one_has_is_whole), cmocka_unit_test(from_the_middle), cmocka_unit_test(what_all_lost_is_a_gap), cmocka_unit_test(a_byte_that_differs_is_refused), cmocka_unit_test(the_other_ones_fill),
+        cmocka_unit_test(what_one_has_is_whole), cmocka_unit_test(from_the_middle), cmocka_unit_test(from_the_middle_behind_a_silence), cmocka_unit_test(what_all_lost_is_a_gap), cmocka_unit_test(a_byte_that_differs_is_refused), cmocka_unit_test(the_other_ones_fill),
         cmocka_unit_test(one_that_contradicts_itself_is_out_once), cmocka_unit_test(what_the_first_had_and_the_second_has_not_is_refused),
         cmocka_unit_test(what_nothing_proves_the_same_is_refused), cmocka_unit_test(each_side_by_another_way), cmocka_unit_test(times_are_the_teller_s), cmocka_unit_test(what_a_capture_cut_off_is_filled),
         cmocka_unit_test(who_asks_for_too_much_is_given_up), cmocka_unit_test(too_many_views_or_connections_are_refused),

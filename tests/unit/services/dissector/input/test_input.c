@@ -335,12 +335,12 @@ static void windows(void **state)
     assert_int_equal(found.counters.frames, 100);
 }
 
-/* A second after its own first packet, in the window; a new section goes on, and a loss begins anew. */
+/* A second after its own first packet, in the window; a new section, which may be another capture, and a loss begin anew. */
 static void a_point_is_watched_after_a_second(void **state)
 {
     (void)state;
     enum { S = 1000000000 };
-    static const bool watched[] = { false, false, false, true, true, true, true, false, false, true };
+    static const bool watched[] = { false, false, false, true, true, false, true, false, true, false, false, false, true };
     struct input input = plain;
     section_and_interfaces();
     epb(0, 1 * (int64_t)S, 0);
@@ -349,37 +349,33 @@ static void a_point_is_watched_after_a_second(void **state)
     epb(0, 6 * (int64_t)S, 3);
     epb(1, 6 * (int64_t)S, 4);
     section_and_interfaces();
-    epb(0, 7 * (int64_t)S, 5);
-    epb(1, 7 * (int64_t)S, 6);
+    epb(0, 1007 * (int64_t)S, 5);               /* as of two captures, one behind the other */
+    epb(0, 1008 * (int64_t)S, 6);
     used += pcapng_put_section(file + used, NULL, NULL, NULL, NULL);
     used += pcapng_put_interface(file + used, 1, "eth1", NULL);
-    epb(0, 8 * (int64_t)S, 7);                  /* not who was there before */
-    used += pcapng_put_section(file + used, NULL, NULL, NULL, NULL);
-    used += pcapng_put_interface(file + used, 1, "eth1", NULL);
+    epb(0, 1009 * (int64_t)S, 7);
+    epb(0, 1010 * (int64_t)S, 8);
     uint32_t total = (uint32_t)pcapng_epb_bytes(20, true);
-    uint8_t *data = pcapng_epb_begin(file + used, total, 0, 10 * (uint64_t)S, 20, 20);
+    uint8_t *data = pcapng_epb_begin(file + used, total, 0, 1012 * (uint64_t)S, 20, 20);
     memset(data, 0, 20);
-    data[0] = 8;
+    data[0] = 9;
     pcapng_epb_end(data, total, 20, 0, 3);      /* behind three that the capture lost */
     used += total;
-    epb(0, 11 * (int64_t)S, 9);
+    epb(0, 1010 * (int64_t)S, 10);              /* an old one: nobody was watched since then */
+    epb(0, 1013 * (int64_t)S - 1, 11);
+    epb(0, 1013 * (int64_t)S, 12);
     save();
     read_input(&plain, 3);
-    assert_int_equal(found.count, 10);
+    assert_int_equal(found.count, 13);
     for (uint32_t i = 0; i < found.count; i++)
         assert_int_equal(found.numbers[i], i);
     assert_memory_equal(found.watched, watched, sizeof watched);
-    input.from_ns = 2 * (int64_t)S - 1;
+    input.from_ns = 6 * (int64_t)S;
     input.to_ns = INT64_MAX;
     read_input(&input, 3);
-    assert_int_equal(found.count, 9);
-    assert_int_equal(found.numbers[2], 3);
-    assert_true(found.watched[2]);
-    input.from_ns = 6 * (int64_t)S;
-    read_input(&input, 3);
     assert_int_equal(found.numbers[0], 3);
-    assert_false(found.watched[0] || found.watched[1]);
-    assert_true(found.watched[2] && found.watched[3]);
+    assert_false(found.watched[0] || found.watched[1] || found.watched[2]);
+    assert_true(found.watched[3]);
     used = 0;
     classic_header(0xa1b2c3d4, false, 1);
     for (uint32_t i = 0; i < 3; i++)            /* a second apart */
@@ -388,6 +384,24 @@ static void a_point_is_watched_after_a_second(void **state)
     read_input(&plain, 3);
     assert_false(found.watched[0]);
     assert_true(found.watched[1] && found.watched[2]);
+}
+
+/* Those that are further apart than a number of nanoseconds can say, too. */
+static void times_may_be_any(void **state)
+{
+    (void)state;
+    const int64_t offset_s = -9000000000;
+    uint8_t body[32] = { 1, 0, 0, 0, 0, 0, 0, 0, 9, 0, 1, 0, 9, 0, 0, 0, 14, 0, 8, 0 }; /* if_tsresol 9, if_tsoffset, the end */
+    memcpy(body + 20, &offset_s, sizeof offset_s);
+    used += pcapng_put_section(file + used, NULL, NULL, NULL, NULL);
+    block(1, body, sizeof body);
+    epb(0, 0, 0);
+    epb(0, (int64_t)UINT64_C(18200000000000000000), 1);
+    save();
+    read_input(&plain, 3);
+    assert_int_equal(found.count, 2);
+    assert_true(found.times[0] == -9000000000 * INT64_C(1000000000) && found.times[1] == INT64_C(9200000000000000000));
+    assert_true(!found.watched[0] && found.watched[1]);
 }
 
 static void any_lz4_frame(void **state)
@@ -578,7 +592,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(classic_kinds), TEST(torn_classic), TEST(nonsense_is_told), TEST(frames_as_wireshark_counts), TEST(unknown_link_types), TEST(windows), TEST(a_point_is_watched_after_a_second), TEST(any_lz4_frame), TEST(standard_input), TEST(segments),
+        TEST(classic_kinds), TEST(torn_classic), TEST(nonsense_is_told), TEST(frames_as_wireshark_counts), TEST(unknown_link_types), TEST(windows), TEST(a_point_is_watched_after_a_second), TEST(times_may_be_any), TEST(any_lz4_frame), TEST(standard_input), TEST(segments),
         TEST(damaged_segments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
