@@ -62,10 +62,12 @@ static bool await_packets(void *context, int fd)
 static void tell_problem(void *context, uint32_t input, const char *sentence)
 {
     const struct collector *c = context;
-    if (c->stopped || !c->options->tells || !c->direct->problem)
+    if (c->stopped || !c->direct->problem)
         return;
     pthread_mutex_lock(&c->member->crowd->lock); /* another's progress may be shown at this moment */
-    c->direct->problem(c->direct->context, input, sentence);
+    if (!c->options->told[input])
+        c->direct->problem(c->direct->context, input, sentence);
+    c->options->told[input] = true;
     pthread_mutex_unlock(&c->member->crowd->lock);
 }
 
@@ -99,7 +101,6 @@ static int take_view(void *context, uint32_t number, const struct view *view)
     (void)view;
     return 0;
 }
-
 
 static int open_all(struct collector *c)
 {

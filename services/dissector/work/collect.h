@@ -14,7 +14,8 @@ struct collect_options {
     uint32_t first_shard, shards;
     uint64_t memory;                    /* of entries */
     struct finaliser *stream;           /* takes entries as they come; NULL: the run does */
-    bool tells;                         /* counts what was read, names interfaces and tells of inputs' problems: one of those that read the same */
+    bool tells;                         /* counts what was read and names interfaces: one of those that read the same */
+    bool *told;                         /* by input, of all that read the same, under the crowd's lock: whoever meets a problem tells it, once. Of a tape that is being recorded a segment may be there for one and gone for the next */
 };
 /* counts, names: added to. *ret_run: NULL with a stream. -ECANCELED where the member is to stop; -errno. */
 int collect_inputs(const struct collect_options *options, struct crowd_member *member, struct run_writer **ret_run, struct stage_result *counts, struct input_names *names);

@@ -10,6 +10,7 @@
 #include "services/dissector/work/job.h"
 
 #define READING 500u                    /* thousandths of the way until everything is read; the rest is its output's */
+#define MAPPED_MAX 32768u               /* files that all workers together map at once, where nobody knows which comes first: half of the mappings that Linux allows a process */
 
 static int fail(char *error, int e, const char *what)
 {
@@ -41,11 +42,13 @@ static void *run_share(void *context)
     return NULL;
 }
 
-static int make_shares(struct share *shares, uint32_t count, const struct direct_options *o, const struct shard_options *shard, struct finaliser *stream, struct crowd *crowd, struct input_names *names)
+static int make_shares(struct share *shares, uint32_t count, const struct direct_options *o, const struct shard_options *shard, struct finaliser *stream, struct crowd *crowd, bool *told, struct input_names *names)
 {
+    if (!told)
+        return -ENOMEM;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t first = STAGE_SHARDS * i / count;
-        shares[i] = (struct share){ .options = { .direct = o, .shard = shard, .first_shard = first, .shards = STAGE_SHARDS * (i + 1) / count - first, .stream = stream, .tells = i == 0,
+        shares[i] = (struct share){ .options = { .direct = o, .shard = shard, .first_shard = first, .shards = STAGE_SHARDS * (i + 1) / count - first, .stream = stream, .tells = i == 0, .told = told,
                                                  .memory = (o->memory ? o->memory : RUN_MEMORY_DEFAULT) / count }, .names = names };
         crowd_join(crowd, &shares[i].member);
         if (!(shares[i].counts = calloc(1, sizeof *shares[i].counts)))
@@ -84,9 +87,10 @@ static int read_inputs(const struct direct_options *o, uint32_t workers, const s
     struct share shares[DIRECT_WORKERS_MAX] = { 0 };
     struct progress_part reading;
     struct crowd crowd;
+    mem_auto_free bool *told = calloc(o->plan->count + 1, sizeof *told);
     progress_part_make(progress, 0, READING, &reading);
     crowd_make(&reading.progress, workers, &crowd);
-    int r = make_shares(shares, workers, o, shard, stream, &crowd, names);
+    int r = make_shares(shares, workers, o, shard, stream, &crowd, told, names);
     if (r == 0) {
         run_shares(shares, workers);
         r = result_of(shares, workers);
@@ -106,7 +110,12 @@ static int read_inputs(const struct direct_options *o, uint32_t workers, const s
 
 static uint32_t workers_for(const struct direct_options *o)
 {
-    return o->workers <= 1 || o->stream || !input_plan_is_files(o->plan) ? 1 : o->workers < DIRECT_WORKERS_MAX ? o->workers : DIRECT_WORKERS_MAX;
+    if (o->workers <= 1 || o->stream || !input_plan_is_files(o->plan))
+        return 1;
+    uint32_t workers = o->workers < DIRECT_WORKERS_MAX ? o->workers : DIRECT_WORKERS_MAX;
+    while (workers > 1 && o->plan->count > MAPPED_MAX / workers)
+        workers--;
+    return workers;
 }
 
 int direct_run(const struct direct_options *o, const struct stage_progress *progress, struct stage_result *ret, char *error)

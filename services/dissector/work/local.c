@@ -117,9 +117,10 @@ int local_run(const struct direct_options *o, uint32_t workers, const struct sta
 {
     char folder[4096];
     workers = workers > LOCAL_WORKERS_MAX ? LOCAL_WORKERS_MAX : workers;
-    if (snprintf(folder, sizeof folder, "%s/dissector.XXXXXX", o->work_folder) >= (int)sizeof folder || !mkdtemp(folder)) {
-        snprintf(error, STAGE_ERROR_TEXT_MAX, "cannot make a folder in %.200s (--work): %s", o->work_folder, strerror(errno));
-        return -errno;
+    int made = snprintf(folder, sizeof folder, "%s/dissector.XXXXXX", o->work_folder) >= (int)sizeof folder ? -ENAMETOOLONG : mkdtemp(folder) ? 0 : -errno;
+    if (made < 0) {
+        snprintf(error, STAGE_ERROR_TEXT_MAX, "cannot make a folder in %.200s (--work): %s", o->work_folder, strerror(-made));
+        return made;
     }
     mem_auto_free struct stage_input *inputs = calloc(o->plan->count ? o->plan->count : 1, sizeof *inputs);
     struct local local = { .options = o, .error = error };

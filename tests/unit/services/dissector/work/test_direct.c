@@ -1,4 +1,4 @@
-/* How far a run is: of a packed file, too, it is told by the file's bytes, never beyond them and never backwards. */
+/* How far a run is: of a packed file, too, it is told by the file's bytes, never beyond them and never backwards. And what is wrong with an input that several threads read: told by whoever meets it, once. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include "capfile/lz4frame.h"
 #include "capfile/pcap_classic.h"
+#include "services/dissector/work/collect.h"
 #include "services/dissector/work/direct.h"
 #include "tests/support/nats_server.h"
 #include "tests/unit/services/dissector/flow/packet_builder.h"
@@ -88,8 +89,44 @@ static void a_packed_file_is_told_by_its_bytes(void **state)
     support_remove_folder(folder);
 }
 
+static void count_problem(void *context, uint32_t input, const char *sentence)
+{
+    assert_int_equal(input, 0);
+    assert_non_null(sentence);
+    ++*(unsigned *)context;
+}
+
+/* As of a segment that goes while it is read: one of the threads may still have opened it. */
+static void a_problem_is_told_once_by_whoever_meets_it(void **state)
+{
+    (void)state;
+    char error[STAGE_ERROR_TEXT_MAX];
+    static struct stage_result result;
+    const char *node = "";
+    unsigned problems = 0;
+    struct input input = { .path = "/tmp/tapeloop-there-is-no-such-file", .segment_id = "", .node_name = "", .previous = INPUT_NONE, .first_ns = INT64_MIN, .last_ns = INT64_MAX };
+    const struct input_plan plan = { .inputs = &input, .count = 1, .nodes = &node, .nodes_count = 1 };
+    snprintf(output, sizeof output, "/tmp/tapeloop-direct-out-%d", (int)getpid());
+    struct direct_options options = { .plan = &plan, .work_folder = "/tmp", .workers = 3, .format = "ndjson", .output_path = output, .where = "", .redact = REDACT_ON, .problem = count_problem, .context = &problems };
+    assert_int_equal(direct_run(&options, NULL, &result, error), 0);
+    assert_int_equal(problems, 1);
+    assert_int_equal(unlink(output), 0);
+    bool told[1] = { false };
+    const struct shard_options shard = { .redact = REDACT_ON };
+    const struct collect_options second = { .direct = &options, .shard = &shard, .first_shard = 128, .shards = 128, .memory = 1 << 20, .told = told };
+    struct crowd crowd;
+    struct crowd_member member;
+    struct run_writer *run = NULL;
+    struct input_names names = { 0 };
+    crowd_make(NULL, 1, &crowd);
+    crowd_join(&crowd, &member);
+    assert_int_equal(collect_inputs(&second, &member, &run, &result, &names), 0);
+    assert_int_equal(problems, 2);
+    run_writer_free(run);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(a_packed_file_is_told_by_its_bytes) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(a_packed_file_is_told_by_its_bytes), cmocka_unit_test(a_problem_is_told_once_by_whoever_meets_it) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
