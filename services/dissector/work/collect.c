@@ -79,6 +79,8 @@ static int read_all(struct collector *c)
     for (;;) {
         const struct input_packet *packets;
         int n = input_merge_next(c->merge, INPUT_BATCH_MAX, &packets);
+        if (n == 0 && !c->stopped) /* an input that could not be opened because of it is no end either */
+            c->stopped = !stage_advance(&c->member->progress, input_merge_position(c->merge), total);
         if (n <= 0 || c->failed)
             return c->failed ? c->failed : n < 0 ? n : c->stopped && !c->options->stream ? -ECANCELED : 0;
         int r = take_batch(c, packets, (uint32_t)n);

@@ -1,4 +1,5 @@
 /* How far a run is: of a packed file, too, it is told by the file's bytes, never beyond them and never backwards. And what is wrong with an input that several threads read: told by whoever meets it, once. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -125,8 +126,35 @@ static void a_problem_is_told_once_by_whoever_meets_it(void **state)
     run_writer_free(run);
 }
 
+static bool stop(void *context, uint64_t done, uint64_t total)
+{
+    (void)context;
+    (void)done;
+    (void)total;
+    return false;
+}
+
+/* As of a named pipe that nobody opens: the stop interrupts its opening, and there is nothing more to read. */
+static void a_stop_writes_nothing_however_little_there_is_to_read(void **state)
+{
+    (void)state;
+    char error[STAGE_ERROR_TEXT_MAX];
+    static struct stage_result result;
+    const char *node = "";
+    struct input input = { .path = "/tmp/tapeloop-there-is-no-such-file", .segment_id = "", .node_name = "", .previous = INPUT_NONE, .first_ns = INT64_MIN, .last_ns = INT64_MAX };
+    const struct input_plan plan = { .inputs = &input, .count = 1, .nodes = &node, .nodes_count = 1 };
+    const struct stage_progress progress = { .advance = stop };
+    snprintf(output, sizeof output, "/tmp/tapeloop-direct-out-%d", (int)getpid());
+    for (uint32_t workers = 1; workers < 3; workers++) {
+        const struct direct_options options = { .plan = &plan, .work_folder = "/tmp", .workers = workers, .format = "ndjson", .output_path = output, .where = "", .redact = REDACT_ON };
+        assert_int_equal(direct_run(&options, &progress, &result, error), -ECANCELED);
+        assert_int_not_equal(access(output, F_OK), 0);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(a_packed_file_is_told_by_its_bytes), cmocka_unit_test(a_problem_is_told_once_by_whoever_meets_it) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(a_packed_file_is_told_by_its_bytes), cmocka_unit_test(a_problem_is_told_once_by_whoever_meets_it),
+                                        cmocka_unit_test(a_stop_writes_nothing_however_little_there_is_to_read) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
