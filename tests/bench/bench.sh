@@ -13,6 +13,9 @@ mkdir "$DATA"
 net_make
 # Written back and out of the page cache, so that no reader has it easier than another.
 uncached() { local f; for f; do dd if="$f" iflag=nocache count=0 status=none; done; }
-# So that a run does not pay for memory that the machine gave away before it (tests/tools/warm_memory.c): more than any of the programs takes.
+# So that a run does not pay for what the one before it has still to write, nor for memory that the machine gave away (tests/tools/warm_memory.c): more than any of the programs takes.
 WARM_MIB=${WARM_MIB:-3072}
-warmed() { "$TOOLS/warm_memory" "$WARM_MIB"; }
+warmed() {
+    sync
+    "$TOOLS/warm_memory" "$WARM_MIB"
+}
