@@ -309,7 +309,7 @@ static void a_crowd_waits_no_longer(void **state)
     rig_lose(rig, SIDE_CLIENT, 4);
     for (unsigned i = 0; i < WAITING_PACKETS_MAX + 100; i++) {
         rig->acked[SIDE_SERVER] = acked;
-        rig_say(rig, SIDE_CLIENT, "Q2:\n" + i % 4, 1);
+        rig_say(rig, SIDE_CLIENT, &"Q2:\n"[i % 4], 1);
         if (i < WAITING_PACKETS_MAX)
             assert_int_equal(shard_counters(rig->shard)->gap_bytes, 0);
     }
