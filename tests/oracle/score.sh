@@ -108,7 +108,8 @@ connections() { # WORK
         from = (ip == 6 ? nth($5, v6) : nth($3, v4)) " " ($1 != "" ? nth($7, 1) : nth($12, udps)); to = (ip == 6 ? nth($6, v6) : nth($4, v4)) " " ($1 != "" ? nth($8, 1) : nth($13, udps))
         a = from; b = to; gsub(/ /, "_", a); gsub(/ /, "_", b)
         key = a < b ? a "-" b : b "-" a
-        printf "%s %s %s %s %s %s %s %s %s %s\n", $11, key, $2, ($16 $17 != "" ? $16 $17 : "-"), ($18 != "" ? $18 : "-"), ($1 != "" && $19 ~ /^(1|[Tt]rue)/ ? $20 : "-"), $20 + 0, $21 + 0, $9 + 0, a >work "/frames"
+        # %.0f: mawk writes what is more than 31 bits with six digits otherwise
+        printf "%s %s %s %s %s %s %.0f %.0f %d %s\n", $11, key, $2, ($16 $17 != "" ? $16 $17 : "-"), ($18 != "" ? $18 : "-"), ($1 != "" && $19 ~ /^(1|[Tt]rue)/ ? $20 : "-"), $20, $21, $9, a >work "/frames"
         printf "%s\"%s\":\"%s\"", (keys++ ? "," : ""), $11, key >work "/keys"
         if ($14 $15 != "") gaps[key] = gaps[key] (gaps[key] != "" ? "," : "") $11
     }
