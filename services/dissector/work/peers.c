@@ -8,15 +8,21 @@
 #define ADDRESS_TEXT_MAX 48u
 #define NAME_BYTES_MAX 256u             /* RFC 1035: 255 */
 #define NS_PER_S INT64_C(1000000000)
+#define SEEN_BITS 65536u                /* 8 KiB, so that they stay near the processor */
 
 /* An address under one name; the same pair is the same peer. */
 struct known { struct known *next; uint64_t hash; uint8_t version, address[16]; struct peer peer; char ip[ADDRESS_TEXT_MAX]; char name[NAME_BYTES_MAX]; };
-/* What a client was told. */
-struct told { struct told *next; uint64_t hash; uint8_t client[16], address[16]; int64_t from_ns, until_ns; char name[NAME_BYTES_MAX]; };
+/* What a client was told. As large as its name: there may be PEERS_NAMES_MAX of them. */
+struct told { struct told *next; uint64_t hash; uint8_t client[16], address[16]; int64_t from_ns, until_ns; uint32_t room; char name[]; };
+/* A bit by the hash of each address that is in the table: most ends of most entries never asked, or were never an answer, and need not be looked for among what does not fit into caches. */
+struct seen { uint64_t bits[SEEN_BITS / 64]; };
 struct peers {
     struct known **known; uint32_t known_count, known_buckets;
     uint64_t numbers;                   /* given so far */
     struct told **told; uint32_t told_count, told_buckets;
+    struct seen asked, answered;
+    const struct protocol *dns;         /* whose fields are at: */
+    int questions, answers, ttl;        /* -1: it has none */
     const struct known *last[2];        /* most entries repeat the ends of the one before */
 };
 
@@ -119,15 +125,21 @@ static void grow_told(struct peers *p)
     p->told_buckets = count;
 }
 
-static uint64_t told_hash(const uint8_t *client, const uint8_t *address) { return hash_bytes(hash_bytes(0, client, 16), address, 16); }
+static uint64_t address_hash(const uint8_t *address) { return hash_bytes(0, address, 16); }
 
-static struct told *find_told(const struct peers *p, const uint8_t *client, const uint8_t *address)
+static uint64_t told_hash(uint64_t client_hash, const uint8_t *address) { return hash_bytes(client_hash, address, 16); }
+
+static void see(struct seen *seen, uint64_t hash) { seen->bits[hash % SEEN_BITS / 64] |= UINT64_C(1) << hash % 64; }
+
+static bool was_seen(const struct seen *seen, uint64_t hash) { return seen->bits[hash % SEEN_BITS / 64] >> hash % 64 & 1; }
+
+/* Where it is in its bucket's list; where the list ends, if it is not there. */
+static struct told **find_told(const struct peers *p, uint64_t hash, const uint8_t *client, const uint8_t *address)
 {
-    uint64_t hash = told_hash(client, address);
-    for (struct told *t = p->told[hash & (p->told_buckets - 1)]; t; t = t->next)
-        if (t->hash == hash && memcmp(t->client, client, 16) == 0 && memcmp(t->address, address, 16) == 0)
-            return t;
-    return NULL;
+    struct told **at = &p->told[hash & (p->told_buckets - 1)];
+    while (*at && ((*at)->hash != hash || memcmp((*at)->client, client, 16) != 0 || memcmp((*at)->address, address, 16) != 0))
+        at = &(*at)->next;
+    return at;
 }
 
 /* The older half, by the end of validity, makes room. */
@@ -148,23 +160,32 @@ static void forget_some(struct peers *p, int64_t now_ns)
 
 static int tell(struct peers *p, const uint8_t *client, const uint8_t *address, const struct text *name, int64_t from_ns, int64_t until_ns)
 {
-    struct told *t = find_told(p, client, address);
-    if (!t) {
-        if (p->told_count >= PEERS_NAMES_MAX)
-            forget_some(p, from_ns);
-        if (p->told_count >= p->told_buckets)
-            grow_told(p);
-        t = calloc(1, sizeof *t);
-        if (!t)
+    uint64_t client_hash = address_hash(client), hash = told_hash(client_hash, address);
+    uint32_t size = name->size < NAME_BYTES_MAX - 1 ? (uint32_t)name->size : NAME_BYTES_MAX - 1;
+    struct told **at = find_told(p, hash, client, address), *t = *at;
+    bool fresh = !t;
+    if (fresh && p->told_count >= PEERS_NAMES_MAX)
+        forget_some(p, from_ns);
+    if (fresh && p->told_count >= p->told_buckets)
+        grow_told(p);
+    if (fresh || t->room <= size) {
+        struct told *grown = realloc(t, sizeof *t + size + 1);
+        if (!grown)
             return -ENOMEM;
-        t->hash = told_hash(client, address);
+        t = grown;
+        t->room = size + 1;
+    }
+    if (fresh) {
+        at = &p->told[hash & (p->told_buckets - 1)]; /* making room may have moved everything */
+        t->next = *at;
+        t->hash = hash;
         memcpy(t->client, client, 16);
         memcpy(t->address, address, 16);
-        t->next = p->told[t->hash & (p->told_buckets - 1)];
-        p->told[t->hash & (p->told_buckets - 1)] = t;
         p->told_count++;
+        see(&p->asked, client_hash);
+        see(&p->answered, address_hash(address));
     }
-    size_t size = name->size < NAME_BYTES_MAX - 1 ? name->size : NAME_BYTES_MAX - 1;
+    *at = t;
     memcpy(t->name, name->data, size);
     t->name[size] = '\0';
     t->from_ns = from_ns;
@@ -172,13 +193,17 @@ static int tell(struct peers *p, const uint8_t *client, const uint8_t *address, 
     return 0;
 }
 
-static const struct value *value_of(const struct entry *entry, const char *name)
+static int number_of(const struct detail *detail, const char *name)
 {
-    const struct detail *detail = entry->protocol->detail;
     for (uint32_t i = 0; i < detail->count; i++)
         if (strcmp(detail->fields[i].name, name) == 0)
-            return entry->values.present & UINT64_C(1) << i ? &entry->values.at[i] : NULL;
-    return NULL;
+            return (int)i;
+    return -1;
+}
+
+static const struct value *value_of(const struct entry *entry, int number)
+{
+    return number >= 0 && entry->values.present & UINT64_C(1) << number ? &entry->values.at[number] : NULL;
 }
 
 /* Times of a capture may be any. */
@@ -190,7 +215,13 @@ static int64_t later(int64_t ns, int64_t by_ns)
 
 int peers_learn(struct peers *p, const struct entry *dns)
 {
-    const struct value *questions = value_of(dns, "dns_questions"), *answers = value_of(dns, "dns_answers"), *ttl = value_of(dns, "dns_ttl");
+    if (p->dns != dns->protocol) {
+        p->dns = dns->protocol;
+        p->questions = number_of(dns->protocol->detail, "dns_questions");
+        p->answers = number_of(dns->protocol->detail, "dns_answers");
+        p->ttl = number_of(dns->protocol->detail, "dns_ttl");
+    }
+    const struct value *questions = value_of(dns, p->questions), *answers = value_of(dns, p->answers), *ttl = value_of(dns, p->ttl);
     uint32_t at = 0;
     struct text name, answer;
     if (!questions || !answers || !value_next_item(questions, &at, &name) || name.size == 0)
@@ -213,7 +244,10 @@ int peers_learn(struct peers *p, const struct entry *dns)
 
 static const char *name_for(const struct peers *p, const uint8_t *client, const uint8_t *address, int64_t now_ns)
 {
-    const struct told *t = p->told_count ? find_told(p, client, address) : NULL;
+    uint64_t client_hash = address_hash(client);
+    if (!was_seen(&p->asked, client_hash) || !was_seen(&p->answered, address_hash(address)))
+        return "";
+    const struct told *t = *find_told(p, told_hash(client_hash, address), client, address);
     return t && t->from_ns <= now_ns && now_ns <= t->until_ns ? t->name : "";
 }
 
