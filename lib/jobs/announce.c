@@ -84,6 +84,9 @@ int announce_dead(struct bus *bus, const char *subject, const struct bus_job *me
     return bus_publish_stream(bus, subject, message->data, message->size, headers, sizeof headers / sizeof *headers, id, BUS_ANY, &sequence, NULL);
 }
 
+/* U+2028 to U+202E, U+2066 to U+2069: line separators, and what turns the direction of the text around it, so that a line reads as another than it is. */
+static bool turns_lines(const unsigned char *p) { return p[0] == 0xe2 && ((p[1] == 0x80 && p[2] >= 0xa8 && p[2] <= 0xae) || (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)); }
+
 void text_make_plain(char *text)
 {
     for (unsigned char *p = (unsigned char *)text; *p;) {
@@ -93,7 +96,7 @@ void text_make_plain(char *text)
             whole = (p[i] & 0xc0) == 0x80;
         if (whole && ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] >= 0xa0) || (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] >= 0x90)))
             whole = false; /* overlong, surrogate, past U+10FFFF (RFC 3629) */
-        if (!whole)
+        if (!whole || turns_lines(p))
             *p++ = '?';
         else
             p += more + 1;

@@ -23,6 +23,6 @@ int announce(struct bus *bus, const struct announcement *announcement, const Pro
 int announce_progress(struct bus *bus, const char *kind, const ProtobufCMessage *progress, uint64_t request);
 /* The message itself into the dead letters, subject "dead...". */
 int announce_dead(struct bus *bus, const char *subject, const struct bus_job *message, const char *reason);
-/* What is said to people and put into headers must be UTF-8 without control characters (those from U+0080 to U+009F too: terminals obey them), whatever bytes a request held: others become '?'. */
+/* What is said to people and put into headers must be UTF-8 without control characters (those from U+0080 to U+009F too: terminals obey them) and without marks that turn the direction of a line, whatever bytes a request held: others become '?'. */
 void text_make_plain(char *text);
 #endif

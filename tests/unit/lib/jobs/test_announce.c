@@ -21,6 +21,9 @@ static void texts_for_people(void **state)
     char text[] = "a\x01 \xc3\xa9 \xff\xed\xa0\x80 \xc2\x9b" "31m\xc2\x80\xc2\xa0";
     text_make_plain(text);
     assert_string_equal(text, "a? \xc3\xa9 ???? ??31m??\xc2\xa0");
+    char turned[] = "user\xe2\x80\xaetxt.exe \xe2\x81\xa6\xe2\x80\xa8 \xe2\x80\xa7\xe2\x80\xaf \xe2\x80";
+    text_make_plain(turned);
+    assert_string_equal(turned, "user???txt.exe ?????? \xe2\x80\xa7\xe2\x80\xaf ??");
 }
 
 static void an_event_is_kept_once(void **state)
