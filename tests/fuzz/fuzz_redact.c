@@ -6,7 +6,7 @@
 
 #include "services/dissector/redact/redact.h"
 
-static const char *const names[] = { "authorization", "cookie", "set-cookie", "x-api-key", "referer", "location", "accept" };
+static const char *const names[] = { "authorization", "cookie", "set-cookie", "x-api-key", "referer", "location", "accept", "sec-websocket-protocol" };
 
 static ssize_t run(uint8_t choice, const char *head, size_t head_size, const char *text, size_t size, char *dst, size_t room)
 {

@@ -228,7 +228,7 @@ ssize_t redact_url(const char *text, size_t size, char *dst, size_t room)
     return redact_writer_end(&w, size);
 }
 
-enum header_kind { HEADER_PLAIN, HEADER_SECRET, HEADER_SCHEME, HEADER_COOKIE, HEADER_SET_COOKIE, HEADER_URL };
+enum header_kind { HEADER_PLAIN, HEADER_SECRET, HEADER_SCHEME, HEADER_COOKIE, HEADER_SET_COOKIE, HEADER_SUBPROTOCOLS, HEADER_URL };
 
 /* Called for every header: one comparison for most of them. */
 static enum header_kind kind_of(const char *name, size_t size)
@@ -255,6 +255,7 @@ static enum header_kind kind_of(const char *name, size_t size)
     case 19: return NAMED("proxy-authorization") ? HEADER_SCHEME : HEADER_PLAIN;
     case 20: return NAMED("x-amz-security-token") ? HEADER_SECRET : HEADER_PLAIN;
     case 21: return NAMED("x-envoy-original-path") ? HEADER_URL : HEADER_PLAIN;
+    case 22: return NAMED("sec-websocket-protocol") ? HEADER_SUBPROTOCOLS : HEADER_PLAIN;
     default: return HEADER_PLAIN;
     }
 #undef NAMED
@@ -290,6 +291,32 @@ static void cut_cookies(struct redact_writer *w, size_t size, bool first_alone)
     }
 }
 
+/* How much of a subprotocol's name is not a credential: browsers cannot set headers of a WebSocket, so tokens travel here. Kubernetes has a prefix for them, others a name before them ("bearer, eyJ..."), some nothing. */
+#define SUBPROTOCOL_BYTES_MAX 64 /* names are short; what is longer is a credential */
+static size_t subprotocol_plain(const char *text, size_t size, const char *before, size_t before_size)
+{
+    static const char kubernetes[] = "base64url.bearer.authorization.k8s.io.";
+    if (size > sizeof kubernetes - 1 && strncasecmp(text, kubernetes, sizeof kubernetes - 1) == 0)
+        return sizeof kubernetes - 1;
+    bool named = REDACT_IS(before, before_size, "bearer") || REDACT_IS(before, before_size, "authorization") || REDACT_IS(before, before_size, "jwt") || redact_is_secret_name(before, before_size);
+    return named || size > SUBPROTOCOL_BYTES_MAX || (size > 3 && memcmp(text, "eyJ", 3) == 0 && memchr(text, '.', size)) ? 0 : size;
+}
+
+static void cut_subprotocols(struct redact_writer *w, size_t size)
+{
+    const char *before = "";
+    for (size_t at = 0, before_size = 0; at < size;) {
+        while (at < size && (w->text[at] == ' ' || w->text[at] == '\t' || w->text[at] == ','))
+            at++;
+        size_t end = redact_find_any(w->text, at, size, ", \t"), plain = subprotocol_plain(w->text + at, end - at, before, before_size);
+        if (at + plain < end)
+            redact_writer_cut(w, at + plain, end);
+        before = w->text + at;
+        before_size = end - at;
+        at = end;
+    }
+}
+
 bool redact_is_plain_header(const char *name, size_t size) { return kind_of(name, size) == HEADER_PLAIN; }
 
 ssize_t redact_header(const char *name, size_t name_size, const char *text, size_t size, char *dst, size_t room)
@@ -302,6 +329,8 @@ ssize_t redact_header(const char *name, size_t name_size, const char *text, size
     struct redact_writer w = redact_writer_over(text, dst, room);
     if (kind == HEADER_COOKIE || kind == HEADER_SET_COOKIE)
         cut_cookies(&w, size, kind == HEADER_SET_COOKIE);
+    else if (kind == HEADER_SUBPROTOCOLS)
+        cut_subprotocols(&w, size);
     else
         redact_writer_cut(&w, kind == HEADER_SCHEME ? scheme_size(text, size) : 0, size);
     return redact_writer_end(&w, size);

@@ -63,6 +63,11 @@ static void headers_lose_their_secrets(void **state)
         { "cookie", ";; a=b;", ";; a=[redacted];" }, { "set-cookie", "sid=abc; Path=/; HttpOnly", "sid=[redacted]; Path=/; HttpOnly" }, { "set-cookie", "sid=; Max-Age=0", "sid=; Max-Age=0" },
         { "referer", "http://h/a?token=b", "http://h/a?token=[redacted]" }, { "referer", "http://h/a?b=c", "http://h/a?b=c" }, { "location", "/cb?code=1&state=2", "/cb?code=[redacted]&state=2" },
         { "location", "http://u:p@h/", "http://[redacted]@h/" }, { "x-original-uri", "/a?token=b", "/a?token=[redacted]" }, { "grpcgateway-authorization", "Bearer abc", "Bearer [redacted]" },
+        { "sec-websocket-protocol", "v4.channel.k8s.io, base64url.bearer.authorization.k8s.io.ZXlK, graphql-ws", "v4.channel.k8s.io, base64url.bearer.authorization.k8s.io.[redacted], graphql-ws" },
+        { "sec-websocket-protocol", "Bearer, abc", "Bearer, [redacted]" }, { "sec-websocket-protocol", "chat,access_token,abc,  mqtt", "chat,access_token,[redacted],  mqtt" },
+        { "sec-websocket-protocol", "eyJh.eyJz.c2ln", "[redacted]" }, { "sec-websocket-protocol", "0123456789012345678901234567890123456789012345678901234567890123, x", "0123456789012345678901234567890123456789012345678901234567890123, x" },
+        { "sec-websocket-protocol", "x, 01234567890123456789012345678901234567890123456789012345678901234", "x, [redacted]" }, { "sec-websocket-protocol", " , ,", " , ," },
+        { "sec-websocket-protocol", "base64url.bearer.authorization.k8s.io.", "base64url.bearer.authorization.k8s.io." },
         { "grpcgateway-cookie", "a=b", "a=[redacted]" }, { "grpcgateway-", "abc", "abc" }, { "grpcgateway-x-bin", "abc", "abc" },
     };
     for (size_t i = 0; i < sizeof samples / sizeof *samples; i++)
