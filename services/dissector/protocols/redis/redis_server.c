@@ -55,10 +55,13 @@ static bool is_monitored(const struct redis_reply *reply)
     return reply->type == '+' && at > 0 && at + 1 < reply->text_size && reply->text[at] == ' ' && reply->text[at + 1] == '[';
 }
 
+/* A text that fills its room was cut, maybe within a character; a shorter one stays as it is, whatever its last bytes are. */
+static size_t text_size(const char *text, size_t size) { return size == REDIS_REPLY_TEXT_MAX ? redis_text_trim(text, size) : size; }
+
 static void write_text(struct conversation *c, struct message *m, bool secret, bool error, const char *text, size_t size)
 {
     enum redact_level redact = conversation_redact(c);
-    size = redis_text_trim(text, size);
+    size = text_size(text, size);
     if (error && redact == REDACT_STRICT) {
         const char *blank = memchr(text, ' ', size); /* the code alone: the rest may quote an argument */
         size = blank ? (size_t)(blank - text) : size;
@@ -93,7 +96,7 @@ static void push(struct conversation *c, struct redis_server *server, struct mes
     if (conversation_redact(c) == REDACT_STRICT)
         message_summary(m, type, n);
     else
-        message_summary(m, reply->text, redis_text_trim(reply->text, reply->text_size));
+        message_summary(m, reply->text, text_size(reply->text, reply->text_size));
     write_sizes(m, reply->size, 0);
     conversation_push(c, SIDE_SERVER, m);
 }

@@ -44,6 +44,29 @@ static void test_commands_and_replies(void **state)
     CHECK_CUTS(script);
 }
 
+/* Bytes that are no characters: those at the end of a reply stay as those in the middle do; a reply that is cut ends with a whole character. */
+static void test_replies_of_any_bytes(void **state)
+{
+    (void)state;
+    static struct line script[] = {
+        CLIENT("*2\r\n$4\r\nECHO\r\n$3\r\n\xd4" "a\xd4\r\n"), SERVER("$3\r\n\xd4" "a\xd4\r\n"),
+        CLIENT("*2\r\n$3\r\nGET\r\n$1\r\nn\r\n"), SERVER("+OK\r\n"),
+    };
+    char reply[6 + 301 + 2] = "$301\r\n", expected[256] = "a";
+    memcpy(reply + 6, "a", 1);
+    for (size_t i = 0; i < 150; i++)
+        memcpy(reply + 7 + 2 * i, "\xc3\xa9", 2);
+    memcpy(reply + 6 + 301, "\r\n", 2);
+    for (size_t i = 0; i < 127; i++)
+        memcpy(expected + 1 + 2 * i, "\xc3\xa9", 2);
+    script[3] = (struct line){ SIDE_SERVER, reply, sizeof reply };
+    struct rig *rig = PLAY(script);
+    assert_field(rig, 0, "redis_command", "ECHO \"\\xd4a\\xd4\"");
+    assert_field(rig, 0, "redis_response", "\xd4" "a\xd4");
+    assert_field(rig, 1, "redis_response", expected);
+    rig_free(rig);
+}
+
 static void test_pipeline_and_transaction(void **state)
 {
     (void)state;
@@ -410,7 +433,7 @@ static void test_replication(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_commands_and_replies), cmocka_unit_test(test_pipeline_and_transaction), cmocka_unit_test(test_resp3), cmocka_unit_test(test_subscriptions),
+        cmocka_unit_test(test_commands_and_replies), cmocka_unit_test(test_replies_of_any_bytes), cmocka_unit_test(test_pipeline_and_transaction), cmocka_unit_test(test_resp3), cmocka_unit_test(test_subscriptions),
         cmocka_unit_test(test_answer_that_looks_published), cmocka_unit_test(test_monitor), cmocka_unit_test(test_replies_switched_off), cmocka_unit_test(test_secrets), cmocka_unit_test(test_strict),
         cmocka_unit_test(test_large), cmocka_unit_test(test_keys), cmocka_unit_test(test_quoting), cmocka_unit_test(test_gaps), cmocka_unit_test(test_middle_of_a_connection),
         cmocka_unit_test(test_other_port), cmocka_unit_test(test_hostile), cmocka_unit_test(test_replication),
