@@ -34,6 +34,9 @@ struct message *conversation_message(struct conversation *c, enum side side, con
 /* The message's last byte is at `last`, in the data of this very call. May be said again later: the last word counts. */
 void conversation_last(struct conversation *c, enum side side, struct message *m, const uint8_t *last);
 
+/* When the byte at `at`, in the data of this very call, was captured. */
+int64_t conversation_time(const struct conversation *c, enum side side, const uint8_t *at);
+
 /* For bytes that are not in the call's data, but come out of it (decompressed): until it is said again, or the call ends, every `first` and `last` of this side stands for these two, which are in the data. NULL: as before. */
 void conversation_pin(struct conversation *c, enum side side, const uint8_t *first, const uint8_t *last);
 

@@ -404,6 +404,13 @@ struct message *conversation_message(struct conversation *c, enum side side, con
     return m;
 }
 
+int64_t conversation_time(const struct conversation *c, enum side side, const uint8_t *at)
+{
+    uint64_t offset;
+    const struct stream *s = &c->streams[direction_of(c, side)];
+    return mark_at(s, s->pin_first ? s->pin_first : at, &offset)->time_ns;
+}
+
 void conversation_last(struct conversation *c, enum side side, struct message *m, const uint8_t *last)
 {
     uint64_t offset;

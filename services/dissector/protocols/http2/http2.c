@@ -241,7 +241,7 @@ static int64_t take_control(struct http2 *h, struct conversation *c, enum side s
     if (frame->type == HTTP2_SETTINGS)
         take_settings(h, side, payload, frame->length);
     else if (frame->type == HTTP2_RST_STREAM)
-        http2_calls_reset(&h->calls, c, frame->stream);
+        http2_calls_reset(&h->calls, c, side, frame->stream, data);
     else if (side == SIDE_SERVER)
         http2_calls_goaway(&h->calls, c, cursor_be32(&goaway) & 0x7fffffffu);
     if (needed < frame->length)
@@ -254,6 +254,8 @@ static int64_t take_frame(struct http2 *h, struct conversation *c, enum side sid
     struct direction *d = &h->directions[side];
     if (size < HTTP2_FRAME_HEADER)
         return 0;
+    if (h->calls.given_up)
+        http2_calls_look(&h->calls, c, side, data);
     struct http2_frame frame;
     http2_frame_read(data, &frame);
     if (!http2_frame_valid(&frame) || (frame.type != HTTP2_DATA && frame.length > length_max(d)))

@@ -1,6 +1,8 @@
 #include "services/dissector/protocols/http2/http2_calls.h"
 #include "services/dissector/protocols/http2/http2.h"
 
+#define RESET_NS INT64_C(5000000000) /* as long as a TCP connection is kept after FIN or RST (RFC 9113, 5.4.2: the peer may have sent frames before it learns of a reset) */
+
 /* A message cut off: what the end of the connection says of it. */
 static enum incomplete cut_reason(const struct conversation *c)
 {
@@ -31,6 +33,11 @@ static void finish_half(struct http2_calls *calls, struct http2_stream *stream, 
 static void emit(struct http2_calls *calls, struct conversation *c, struct http2_stream *stream, enum incomplete reason)
 {
     struct message *request = stream->halves[SIDE_CLIENT].message, *response = stream->halves[SIDE_SERVER].message;
+    if (stream->given_up) {
+        reason = TRUNCATED;
+        calls->given_up--;
+        http2_streams_forget(&calls->streams, stream->id);
+    }
     if (request && !response) { /* that there is no response says more than that the request was cut */
         if (stream->halves[SIDE_SERVER].gap)
             message_incomplete(request, GAP);
@@ -55,7 +62,7 @@ static void emit(struct http2_calls *calls, struct conversation *c, struct http2
 static void emit_if_over(struct http2_calls *calls, struct conversation *c, struct http2_stream *stream)
 {
     const struct http2_half *client = &stream->halves[SIDE_CLIENT], *server = &stream->halves[SIDE_SERVER];
-    bool no_more = client->ended || client->gap || (!client->message && calls->synced[SIDE_CLIENT]); /* a request comes before its response */
+    bool no_more = client->ended || client->gap || stream->given_up || (!client->message && calls->synced[SIDE_CLIENT]); /* a request comes before its response */
     if (server->ended && no_more)
         emit(calls, c, stream, WHOLE);
 }
@@ -266,12 +273,35 @@ void http2_calls_end(struct http2_calls *calls, struct conversation *c, enum sid
     emit_if_over(calls, c, stream);
 }
 
-void http2_calls_reset(struct http2_calls *calls, struct conversation *c, uint32_t id)
+void http2_calls_reset(struct http2_calls *calls, struct conversation *c, enum side side, uint32_t id, const uint8_t *at)
 {
     struct http2_stream *stream = http2_streams_find(&calls->streams, id);
+    if (stream && stream->given_up && side == SIDE_CLIENT)
+        return;
+    if (stream && side == SIDE_CLIENT && stream->halves[SIDE_CLIENT].message && !stream->halves[SIDE_SERVER].ended) {
+        stream->given_up = true;
+        stream->due_ns = conversation_time(c, side, at) + RESET_NS;
+        calls->due_ns = calls->given_up++ && calls->due_ns < stream->due_ns ? calls->due_ns : stream->due_ns;
+        return;
+    }
     if (stream)
         emit(calls, c, stream, TRUNCATED);
     http2_streams_forget(&calls->streams, id);
+}
+
+void http2_calls_look(struct http2_calls *calls, struct conversation *c, enum side side, const uint8_t *at)
+{
+    int64_t now_ns = conversation_time(c, side, at);
+    if (now_ns < calls->due_ns)
+        return;
+    calls->due_ns = INT64_MAX;
+    for (struct http2_stream *stream = calls->streams.oldest, *newer; stream; stream = newer) {
+        newer = stream->newer;
+        if (stream->given_up && stream->due_ns <= now_ns)
+            emit(calls, c, stream, TRUNCATED);
+        else if (stream->given_up && stream->due_ns < calls->due_ns)
+            calls->due_ns = stream->due_ns;
+    }
 }
 
 void http2_calls_goaway(struct http2_calls *calls, struct conversation *c, uint32_t last_id)

@@ -1,6 +1,6 @@
 /* What is said on the streams of an HTTP/2 connection, as messages and entries. The frames have been taken apart already.
  *
- * An entry goes out when both sides of its stream have ended, at a reset, when its place is needed (EVICTED), or at the end of the connection. Where the request's side of the connection was lost and has not been found
+ * An entry goes out when both sides of its stream have ended, at a reset by the server, some seconds after one by the client (whose deadline and the response may cross), when its place is needed (EVICTED), or at the end of the connection. Where the request's side of the connection was lost and has not been found
  * again, a response waits for its request until then. Method, path and status are what a header block said, or missing.
  * first and last point to the first and the last byte of the frames concerned, in the data of the parser's call. One thread. Source: RFC 9113 section 8. */
 #ifndef DISSECTOR_PROTOCOLS_HTTP2_CALLS_H
@@ -13,6 +13,8 @@
 struct http2_calls {
     struct http2_streams streams;
     uint64_t values;                /* bytes of messages under way */
+    uint32_t given_up;              /* streams that the client has reset and that still wait */
+    int64_t due_ns;                 /* until when the first of them does */
     uint32_t highest;               /* no stream that waits for its response has a greater number */
     bool synced[2];                 /* this side's frames are being read */
     bool gapped[2];                 /* this side has lost header blocks */
@@ -26,7 +28,10 @@ void http2_calls_data(struct http2_calls *calls, struct conversation *c, enum si
 void http2_calls_data_lost(struct http2_calls *calls, enum side side, uint32_t id, uint32_t size);
 /* END_STREAM has been reached. */
 void http2_calls_end(struct http2_calls *calls, struct conversation *c, enum side side, uint32_t id, const uint8_t *last);
-void http2_calls_reset(struct http2_calls *calls, struct conversation *c, uint32_t id);
+/* at: some byte of the frame. */
+void http2_calls_reset(struct http2_calls *calls, struct conversation *c, enum side side, uint32_t id, const uint8_t *at);
+/* Before each frame, where streams are given_up: those that have waited long enough go out. */
+void http2_calls_look(struct http2_calls *calls, struct conversation *c, enum side side, const uint8_t *at);
 /* The server will not answer streams beyond last_id. */
 void http2_calls_goaway(struct http2_calls *calls, struct conversation *c, uint32_t last_id);
 /* Nobody knows what this side has said meanwhile. */

@@ -88,7 +88,7 @@ void http2_streams_remove(struct http2_streams *t, struct http2_stream *s)
     }
     clean_half(t, &s->halves[0]);
     clean_half(t, &s->halves[1]);
-    s->grpc = s->grpc_status = s->unsure = false;
+    s->grpc = s->grpc_status = s->unsure = s->given_up = false;
     s->next = t->spare;
     t->spare = s;
     t->spares++;

@@ -27,6 +27,8 @@ struct http2_stream {
     struct http2_stream *older, *newer;
     bool grpc;
     bool grpc_status;               /* has been written */
+    bool given_up;                  /* the client has reset it: what the server had on its way may come until due_ns */
+    int64_t due_ns;
     bool unsure;                    /* headers are missing that might have said that it is gRPC */
     struct http2_half halves[2];
 };

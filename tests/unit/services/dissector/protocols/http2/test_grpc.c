@@ -103,6 +103,60 @@ static void test_errors(void **state)
     call_free(&c);
 }
 
+/* The client's deadline and the server's answer cross; a call is cancelled and nothing comes, or too late; one is cancelled while the server speaks; one by both. */
+static void test_given_up(void **state)
+{
+    (void)state;
+    struct call c = call_new();
+    for (uint32_t stream = 1; stream <= 11; stream += 2) {
+        h2_headers(&c.client, stream, (uint8_t)(stream == 9 ? 0 : HTTP2_END_STREAM), "POST /a.B/C h", GRPC_REQUEST);
+        if (stream < 11)
+            h2_u32(&c.client, HTTP2_RST_STREAM, stream, 8);
+    }
+    h2_u32(&c.client, HTTP2_RST_STREAM, 1, 8);
+    h2_send(c.rig, SIDE_CLIENT, &c.client, 0);
+    assert_int_equal(rig_count(c.rig), 0);
+    h2_respond(&c.server, 1, HTTP2_END_STREAM, 200, MORE("content-type", "application/grpc", "grpc-status", "4"));
+    h2_respond(&c.server, 5, 0, 200, GRPC_RESPONSE);
+    h2_u32(&c.server, HTTP2_RST_STREAM, 7, 8);
+    h2_respond(&c.server, 9, HTTP2_END_STREAM, 200, MORE("content-type", "application/grpc", "grpc-status", "0"));
+    size_t said = h2_send(c.rig, SIDE_SERVER, &c.server, 0);
+    assert_int_equal(rig_count(c.rig), 3);
+    assert_field(c.rig, 0, "grpc_status", "4");
+    assert_field(c.rig, 0, "incomplete", "");
+    assert_field(c.rig, 1, "grpc_status", "-1");
+    assert_field(c.rig, 1, "incomplete", "no_response");
+    assert_field(c.rig, 2, "grpc_status", "0");
+    assert_field(c.rig, 2, "incomplete", "truncated"); /* its request was not at its end */
+    c.rig->now_ns += INT64_C(5000000000);
+    h2_respond(&c.server, 11, HTTP2_END_STREAM, 200, MORE("content-type", "application/grpc", "grpc-status", "0"));
+    h2_respond(&c.server, 3, HTTP2_END_STREAM, 200, MORE("content-type", "application/grpc", "grpc-status", "1")); /* too late */
+    h2_send(c.rig, SIDE_SERVER, &c.server, said);
+    assert_int_equal(rig_count(c.rig), 6);
+    assert_field(c.rig, 3, "incomplete", "no_response");
+    assert_field(c.rig, 3, "status_code", "0");
+    assert_field(c.rig, 4, "incomplete", "truncated");
+    assert_field(c.rig, 4, "status_code", "200");
+    assert_field(c.rig, 5, "grpc_status", "0");
+    rig_finish(c.rig);
+    assert_int_equal(rig_count(c.rig), 6);
+    call_free(&c);
+}
+
+/* A cancelled call of which nothing more came is no longer waited for at the connection's end, whatever ended that. */
+static void test_given_up_at_the_end(void **state)
+{
+    (void)state;
+    struct call c = call_new();
+    h2_headers(&c.client, 1, HTTP2_END_STREAM, "POST /a.B/C h", GRPC_REQUEST);
+    h2_u32(&c.client, HTTP2_RST_STREAM, 1, 8);
+    h2_send(c.rig, SIDE_CLIENT, &c.client, 0);
+    rig_stop(c.rig);
+    assert_int_equal(rig_count(c.rig), 1);
+    assert_field(c.rig, 0, "incomplete", "no_response");
+    call_free(&c);
+}
+
 /* Messages of every size, also beyond what is kept of a body, in frames that do not respect them. */
 static void test_streaming(void **state)
 {
@@ -184,7 +238,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unary),
-        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_errors), cmocka_unit_test(test_given_up), cmocka_unit_test(test_given_up_at_the_end),
         cmocka_unit_test(test_streaming),
         cmocka_unit_test(test_status_alone),
         cmocka_unit_test(test_sizes),
