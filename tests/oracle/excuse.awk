@@ -65,6 +65,11 @@ function in_order(w,    c, i) {
     for (i = 1; i <= order[c, "request"]; i++) if (place[c, "request", i] == w[3] && place[c, "response", i] == w[4]) return 1
     return 0
 }
+# Of tshark's pair: the dissector gives that response to another request, which has the same place as the response.
+function in_order_instead(w,    v) {
+    v[3] = request_of[w[1], w[4]]; v[4] = w[4]
+    return v[3] != "" && v[3] != w[3] && in_order(v)
+}
 # The same packets and bytes in all, told as one connection or as several.
 function same_sum(w) { return sum["tshark", words(w[1] " " w[2] " " w[3] " " w[4] " " w[5] " " w[6], "3,4,5,6")] == sum["dissector", words(w[1] " " w[2] " " w[3] " " w[4] " " w[5] " " w[6], "3,4,5,6")] }
 # The last head of HTTP of that kind at or before a frame.
@@ -91,7 +96,7 @@ function seen_otherwise(c,    n, i, o) {
 }
 function unsure_of(w,    p) { p = w[1] == "GRPC" ? "HTTP/2" : w[1]; return unsure[p, w[3]] (w[2] == "pair" ? " " unsure[p, w[4]] : "") }
 function holds(only, side, fact, w) {
-    if (only == "pipelined") return in_order(w)
+    if (only == "pipelined") return side == "dissector" ? in_order(w) : in_order_instead(w)
     if (only == "unsure") return unsure_of(w) ~ /started_before|gap|truncated/
     if (only == "nameless") return unsure_of(w) ~ /hpack|gap/
     if (only == "networks") return networks[endpoints(w)] >= 2
@@ -161,6 +166,7 @@ FILENAME ~ /(ours|theirs)$/ {
     side = FILENAME ~ /ours$/ ? "dissector" : "tshark"
     split($0, w, " ")
     heard[side, w[1], endpoints(w)] = 1
+    if (side == "dissector" && w[2] == "pair") request_of[w[1], w[4]] = w[3]
     for (list in lists) has[side, list, words($0, list)] = beside[side, list, endpoints(w), words($0, list)] = 1
     key = side SUBSEP saying($0)
     says[key, ++said[key]] = $0

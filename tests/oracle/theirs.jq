@@ -9,10 +9,15 @@ def plain: gsub("[^!-~]+"; "_") | .[0:200];
 def hex: {"0":0,"1":1,"2":2,"3":3,"4":4,"5":5,"6":6,"7":7,"8":8,"9":9,"a":10,"b":11,"c":12,"d":13,"e":14,"f":15} as $d | ltrimstr("0x") | low | [splits("")] | map(select(. != "")) | reduce .[] as $c (0; . * 16 + $d[$c]);
 def bytes: split(":") | map(hex) | implode;
 def arguments: [."resp.bulk_string" | each | objects | ."resp.bulk_string.value" // "" | if . == "" then . else bytes end];
-# An argument as redis-cli writes it.
+# How many of the bytes from the first are a character of UTF-8 (RFC 3629), 0 where they are none; of one that is not ASCII.
+def character: (if .[0] < 194 or .[0] > 244 then 0 elif .[0] < 224 then 2 elif .[0] < 240 then 3 else 4 end) as $n |
+    if $n == 0 or length < $n or any(.[1:$n][]; . < 128 or . > 191) or (.[0] == 224 and .[1] < 160) or (.[0] == 237 and .[1] > 159) or (.[0] == 240 and .[1] < 144) or (.[0] == 244 and .[1] > 143) then 0 else $n end;
+# An argument as redis-cli writes it, but for characters that are not ASCII, which stand as they are (and are one "_" here, see plain).
 def quoted: def hex2: [(. / 16 | floor), . % 16] | map("0123456789abcdef"[.:. + 1]) | join("");
-    if test("^[!#-&(-\\[\\]-~]+$") then . else "\"" + ([explode[] | if . == 34 then "\\\"" elif . == 92 then "\\\\" elif . == 10 then "\\n" elif . == 13 then "\\r" elif . == 9 then "\\t"
-        elif . < 32 or . > 126 then "\\x" + hex2 else ([.] | implode) end] | join("")) + "\"" end;
+    if test("^[!#-&(-\\[\\]-~]+$") then . else explode as $all | "\"" + (reduce range($all | length) as $i ({text: "", left: 0}; $all[$i] as $c |
+        (if .left > 0 then 0 elif $c > 127 then $all[$i:$i + 4] | character else 0 end) as $n |
+        if .left > 0 then .left -= 1 elif $n > 0 then .text += "_" | .left = $n - 1
+        else .text += ($c | if . == 34 then "\\\"" elif . == 92 then "\\\\" elif . == 10 then "\\n" elif . == 13 then "\\r" elif . == 9 then "\\t" elif . < 32 or . > 126 then "\\x" + hex2 else ([.] | implode) end) end) | .text) + "\"" end;
 
 def http($frame):
     (all("http.request.method")[0]) as $method | (all("http.response.code")[0]) as $code |
