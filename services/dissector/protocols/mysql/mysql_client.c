@@ -82,6 +82,8 @@ static void write_session(struct message *m, const struct mysql_client *client, 
 
 static void write_query(struct message *m, const char *text, size_t size, bool cut)
 {
+    while (!cut && size > 0 && text[size - 1] == '\0') /* some clients send the end of their string, too, which the server passes over */
+        size--;
     message_text(m, MYSQL_QUERY, text, size < CONVERSATION_BODY_MAX ? size : CONVERSATION_BODY_MAX);
     if (cut || size > CONVERSATION_BODY_MAX)
         message_incomplete(m, TRUNCATED);

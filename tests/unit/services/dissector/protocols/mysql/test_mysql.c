@@ -108,7 +108,7 @@ static void queries(struct talk *talk, bool new_eof)
     S(1, "\xff\x19\4#42000Unknown database 'missing'");
     C(0, "\x09");
     S(1, "Uptime: 5");
-    C(0, "\3load data local infile 'f' into table t");
+    C(0, "\3load data local infile 'f' into table t\0\0");
     S(1, "\xfb" "f");
     C(2, "1\n2\n");
     C(3, "");
@@ -133,6 +133,7 @@ static void test_queries(void **state)
             assert_field(rig, i, "success", strcmp(errors[i], "0") == 0 ? "1" : "0");
             assert_alone(rig, i, "");
         }
+        assert_field(rig, LINES(commands) - 1, "query", "load data local infile 'f' into table t");
         assert_field(rig, 1, "query", "select x from t; update t set x = 1");
         assert_string_equal(rig_text(rig, 1, "summary"), "select x from t; update t set x = 1");
         assert_field(rig, 1, "rows", "2");
@@ -144,7 +145,7 @@ static void test_queries(void **state)
         assert_field(rig, 4, "query", "SET PASSWORD = '[redacted]'");
         assert_field(rig, 5, "rows", "1");
         assert_field(rig, 10, "affected_rows", "2");
-        assert_field(rig, 10, "request_size", "56");
+        assert_field(rig, 10, "request_size", "58");
         rig_free(rig);
         check_cuts(&t);
     }
