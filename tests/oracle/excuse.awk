@@ -97,6 +97,7 @@ function seen_otherwise(c,    n, i, o) {
 function unsure_of(w,    p) { p = w[1] == "GRPC" ? "HTTP/2" : w[1]; return unsure[p, w[3]] (w[2] == "pair" ? " " unsure[p, w[4]] : "") }
 function holds(only, side, fact, w) {
     if (only == "pipelined") return side == "dissector" ? in_order(w) : in_order_instead(w)
+    if (only == "interim") return w[2] != "pair" || w[4] in interim
     if (only == "unsure") return unsure_of(w) ~ /started_before|gap|truncated/
     if (only == "nameless") return unsure_of(w) ~ /hpack|gap/
     if (only == "networks") return networks[endpoints(w)] >= 2
@@ -166,6 +167,7 @@ FILENAME ~ /(ours|theirs)$/ {
     side = FILENAME ~ /ours$/ ? "dissector" : "tshark"
     split($0, w, " ")
     heard[side, w[1], endpoints(w)] = 1
+    if (side == "tshark" && w[1] == "HTTP" && w[2] == "response" && w[4] ~ /^1(00|02|03)$/) interim[w[3]] = 1
     if (side == "dissector" && w[2] == "pair") request_of[w[1], w[4]] = w[3]
     for (list in lists) has[side, list, words($0, list)] = beside[side, list, endpoints(w), words($0, list)] = 1
     key = side SUBSEP saying($0)

@@ -21,7 +21,7 @@ def quoted: def hex2: [(. / 16 | floor), . % 16] | map("0123456789abcdef"[.:. + 
 
 def http($frame):
     (all("http.request.method")[0]) as $method | (all("http.response.code")[0]) as $code |
-    (if $method then "HTTP request \($frame) \($method | plain) \(all("http.request.uri")[0] // "" | plain) \(."http.host" // "" | each | plain)" else empty end),
+    (if $method then "HTTP request \($frame) \($method | plain) \(all("http.request.uri")[0] // "" | plain) \(."http.host" // "" | each | plain | sub("_$"; ""))" else empty end),
     (if $code then "HTTP response \($frame) \($code)" else empty end),
     (if $code and ."http.request_in" then "HTTP pair \(."http.request_in") \($frame)" else empty end);
 
@@ -162,7 +162,9 @@ def http2:
     http2_frames | group_by(.from)[] |
     (map(select(.method))[0]) as $request | (map(select(.status and .status != "100" and .status != "103"))[0]) as $response |
     ($request.side // "") as $client |
-    ((map(select(.side == $client and .end)) | last | .frame) // $request.frame) as $request_at | ((map(select(.side != $client and .end)) | last | .frame) // $response.frame) as $response_at |
+    # Where a reset, or the end of the capture, comes before END_STREAM, the last frame that there was.
+    def at_end(f): (map(select(f and .end)) | last | .frame) // (map(select(f)) | last | .frame);
+    at_end(.side == $client) as $request_at | at_end(.side != $client) as $response_at |
     (if $request then "HTTP/2 request \($request_at) \($request.method | plain) \($request.path // "" | plain) \($request.host // "" | plain)" else empty end),
     (if $response then "HTTP/2 response \($response_at) \($response.status)" else empty end),
     (if $request and $response then "HTTP/2 pair \($request_at) \($response_at)" else empty end),

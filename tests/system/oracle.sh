@@ -2,7 +2,7 @@
 # The dissector against stock tshark: over the golden captures, and over real ones where they are, at least 99 % of the facts of each protocol are the same, and the dissector says nothing else that tshark does not, unless a rule
 # of tests/tshark-rules excuses it by name. First: a dissector that errs once is found out.
 #   TAPELOOP_CORPUS   folder of captures (../shared/corpus beside the checkout)
-#   FULL=1            all of them (otherwise some dozens)
+#   FULL=1            all of them (otherwise some dozens), and, as root, captures of real servers that are made anew
 #   JOBS              captures looked at together (as many as there are processors)
 . "$(dirname "$0")/lib.sh"
 need_command tshark jq awk
@@ -43,6 +43,14 @@ for rule in "$ROOT"/tests/tshark-rules/*.rule; do
     grep -q '^# .' "$rule" || fail "$(basename "$rule") gives no reason"
     ! grep -qEv '^(# |(smallest|fact|side|frames|stream|also|twin|beside|unless|incomplete|only): )' "$rule" || fail "$(basename "$rule") has a line that says nothing"
 done
+
+# Conversations of the same servers and clients as they are today: times, sizes of segments and random values are others each time.
+if [ "$FULL" = 1 ] && [ "$(id -u)" = 0 ]; then
+    mkdir "$WORK/anew"
+    for make in http dns_tls databases; do "$ROOT/tests/captures/make_$make.sh" "$WORK/anew" >"$WORK/made" 2>&1 || { cat "$WORK/made" >&2; fail "make_$make.sh"; }; done
+    score anew_score "$WORK"/anew/*.pcap
+    at_least "$(awk '$1 == "HTTP" { print $2 }' "$WORK/anew_score")" 50 "facts of HTTP in captures made anew"
+fi
 
 if [ ! -d "$TAPELOOP_CORPUS/zeek" ]; then
     say "left out: the real captures (no folder at TAPELOOP_CORPUS, $TAPELOOP_CORPUS)"
