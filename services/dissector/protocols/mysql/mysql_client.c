@@ -80,10 +80,16 @@ static void write_session(struct message *m, const struct mysql_client *client, 
     message_text(m, MYSQL_DATABASE, database->text, database->size);
 }
 
+/* Some clients send the end of their string, too, which the server passes over. */
+static size_t without_zeros(const char *text, size_t size)
+{
+    while (size > 0 && text[size - 1] == '\0')
+        size--;
+    return size;
+}
+
 static void write_query(struct message *m, const char *text, size_t size, bool cut)
 {
-    while (!cut && size > 0 && text[size - 1] == '\0') /* some clients send the end of their string, too, which the server passes over */
-        size--;
     message_text(m, MYSQL_QUERY, text, size < CONVERSATION_BODY_MAX ? size : CONVERSATION_BODY_MAX);
     if (cut || size > CONVERSATION_BODY_MAX)
         message_incomplete(m, TRUNCATED);
@@ -92,6 +98,7 @@ static void write_query(struct message *m, const char *text, size_t size, bool c
 static void query(struct message *m, struct mysql_client *client, struct cursor payload, bool cut)
 {
     struct mysql_text text = mysql_query_text(payload, client);
+    text.size = without_zeros(text.data, text.size);
     write_query(m, text.data, text.size, cut);
     if (text.size > 0 && starts_with(text.data, text.size, "load"))
         m->tag |= MYSQL_TAG_LATE;
@@ -104,7 +111,7 @@ static void query(struct message *m, struct mysql_client *client, struct cursor 
 static void prepare(struct message *m, struct mysql_client *client, struct cursor payload, bool cut)
 {
     const char *text = (const char *)payload.data + payload.at + 1;
-    size_t size = cursor_left(&payload) - 1;
+    size_t size = without_zeros(text, cursor_left(&payload) - 1);
     write_query(m, text, size, cut);
     sql_text_drop(client->last_prepared);
     client->last_prepared = sql_text_new(NULL, 0, text, size);

@@ -102,7 +102,7 @@ static void queries(struct talk *talk, bool new_eof)
     S(new_eof ? 4 : 5, "\xff\x25\5#70100Query execution was interrupted");
     C(0, "\2other");
     OK(1);
-    C(0, "\3use `third`;");
+    C(0, "\3use `third`;\0");
     OK(1);
     C(0, "\2missing");
     S(1, "\xff\x19\4#42000Unknown database 'missing'");
@@ -154,7 +154,7 @@ static void test_queries(void **state)
 static void prepared_statements(struct talk *talk, bool new_eof)
 {
     log_in_with(talk, new_eof);
-    C(0, "\x16select ? + 1");
+    C(0, "\x16select ? + 1\0");
     S(1, "\0\5\0\0\0\1\0\1\0\0\0\0");
     COLUMN(2);
     if (!new_eof)
