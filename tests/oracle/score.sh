@@ -10,6 +10,7 @@
 # A difference is excused by a rule of tests/tshark-rules alone; see README there. `agreement` leaves what is excused out, `strictly` counts it as a difference. --quiet lists those without a rule only. Ends with 1 where a protocol is below LEAST, or the
 # dissector says something that tshark does not say, and no rule excuses it.
 set -euo pipefail
+start=$PWD
 cd "$(dirname "$0")/../.."
 B=${B:-build/gcc} JOBS=${JOBS:-2} LEAST=${LEAST:-99}
 here=tests/oracle rules=tests/tshark-rules
@@ -172,6 +173,13 @@ if [ "${1:-}" = --one ]; then
 fi
 quiet=0
 [ "${1:-}" != --quiet ] || { quiet=1; shift; }
+[ $# -gt 0 ] || { echo "usage: score.sh [--quiet] FILE..." >&2; exit 2; }
+files=()
+for file; do
+    case $file in /*) ;; *) file=$start/$file ;; esac
+    [ -r "$file" ] || { echo "score: $file cannot be read" >&2; exit 2; }
+    files+=("$file")
+done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tables "$work"
@@ -179,7 +187,7 @@ for rule in $rules/*.rule; do
     sed -nE "s/^(frames|stream|also): /$(basename "$rule" .rule)\t\1\t/p" "$rule"
 done >"$work/filters"
 mkdir "$work/out"
-printf '%s\0' "$@" | xargs -0 -n 1 -P "$JOBS" "$0" --one "$work" "$work/out" || echo "score: some capture could not be looked at" >&2
+printf '%s\0' "${files[@]}" | xargs -0 -n 1 -P "$JOBS" "$0" --one "$work" "$work/out" || echo "score: some capture could not be looked at" >&2
 find "$work/out" -type f -print0 | sort -z | xargs -0 cat >"$work/all"
 awk -F'\t' -v quiet=$quiet '$2 !~ /^= / && !(quiet && $2 ~ /^\(/) { print $1 ": " $2 }' "$work/all"
 awk -F'\t' -v least="$LEAST" '
